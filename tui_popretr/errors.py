@@ -378,6 +378,8 @@ class DeliveryFailed(PopretrError):
     #: Whether the receiver permanently refused this message or all its recipients (5yz). False if our configuration is
     #: the cause: no login or TLS, a refused sender, denied relaying.
     refused_for_good: bool = False
+    #: Whether no other message can be delivered, either: no further one is retrieved.
+    ends_retrieval: bool = False
 
 
 class CannotCreate(DeliveryFailed):
@@ -537,6 +539,63 @@ class ImapFolderMissing(ImapFolderUnusable):
     """The folder does not exist."""
 
     default_advice = "check <folder> in <imap>, or let it be made: <create>Y</create>"
+
+
+class GmailUnreachable(DeliveryFailed):
+    """The Gmail API cannot be reached."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    ends_retrieval = True
+    default_advice = f"check the network; {RETRIED}"
+
+
+class GmailTemporaryFailure(DeliveryFailed):
+    """The Gmail API takes nothing for now, does not answer in time, or has closed the connection."""
+
+    exit_code = ExitCode.TEMPORARY
+    ends_retrieval = True
+    default_advice = RETRIED
+
+
+class GmailLoginFailed(DeliveryFailed):
+    """Google refuses the access token, or it does not allow what is needed."""
+
+    exit_code = ExitCode.LOGIN
+    ends_retrieval = True
+
+
+class GmailProtocolError(DeliveryFailed):
+    """What answers is not the Gmail API, is not to be trusted, or sends more than our limits."""
+
+    exit_code = ExitCode.PROTOCOL
+    ends_retrieval = True
+    default_advice = "check <url> in <gmail>, and whether something between here and Google answers for it"
+
+
+class GmailRefused(DeliveryFailed):
+    """The Gmail API refuses all requests for this account."""
+
+    exit_code = ExitCode.UNAVAILABLE
+    ends_retrieval = True
+
+
+class GmailUnusable(DeliveryFailed):
+    """The account, its labels or the project of the client id cannot be used with this configuration."""
+
+    exit_code = ExitCode.CONFIGURATION
+    ends_retrieval = True
+
+
+class GmailInDoubt(MessageInDoubt):
+    """The Gmail API had a message whole, and did not say whether it was imported."""
+
+    ends_retrieval = True
+
+
+class GmailAnswerUnclear(GmailInDoubt):
+    """The same, because its answer cannot be understood."""
+
+    exit_code = ExitCode.PROTOCOL
 
 
 class CommandUnusable(DeliveryFailed):

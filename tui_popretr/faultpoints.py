@@ -44,6 +44,8 @@ class Step(Enum):
     APPEND_ANSWERED = "the IMAP server answered each APPEND of a group"
     FOLDER_MADE = "the folder of the IMAP server was made"
     LABELLED = "messages got their labels"
+    IMPORT_SENT = "the end of the message was sent to Gmail"
+    IMPORT_ANSWERED = "Gmail answered the end of the message"
 
 
 #: Called by tests at each step, in the thread of the step. It is a global because steps occur in every package, and a

@@ -65,7 +65,7 @@ function _shtab_tui_popretr_using
 end
 
 set -g _shtab_tui_popretr_commands run init check login demo service attach status poll pause resume stop reload shutdown tail hook mark-seen import-seen transcript info
-set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --id --imap --imap-folder --imap-password-command --imap-password-env --imap-password-file --imap-user --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
+set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --gmail --gmail-client-id --gmail-client-secret-file --gmail-labels --id --imap --imap-folder --imap-password-command --imap-password-env --imap-password-file --imap-user --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
 
 complete -c tui-popretr -e
 complete -c tui-popretr -f
@@ -114,6 +114,7 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l maildir -xka "(__f
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l folder -xka "(__fish_complete_directories)" -d 'save each message as a file in this folder'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l smtp -x -d 'send the mail to this mail address'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap -x -d 'put the mail into a folder of this IMAP server'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l gmail -x -d 'import the mail into this Gmail account'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l smtp-server -x -d 'with --smtp: the mail server (default: localhost:25)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l sender -x -d 'with --smtp: the envelope sender (default: pop3downloader@localhost)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-user -x -d 'with --imap: user name at the IMAP server'
@@ -121,6 +122,9 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-file
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-command -x -d 'with --imap: as --password-command'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-env -x -d 'with --imap: as --password-env'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-folder -x -d 'with --imap: the folder (default: INBOX)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l gmail-client-id -x -d 'with --gmail: the client id (docs/gmail.md)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l gmail-client-secret-file -xka "(__fish_complete_path (commandline -ct))" -d 'with --gmail: its first line is the client secret'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l gmail-labels -x -d 'with --gmail: labels, separated by |'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l keep -d 'leave the mail on the server (default)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l delete -d 'delete it from the server as soon as it is stored here'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l freq -x -d 'time from one session to the next (default: 5m)'
@@ -142,7 +146,7 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using; and test $_shtab_tui_popre
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -s h -l help -d 'show this help message and exit'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l naf -xka "(__fish_complete_path (commandline -ct))" -d 'Mailismus'"'"'s naf.xml, which names folders (default: the one in the folder of the configuration, if any)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l client -xka "(_tui_popretr_clients)" -d 'the client to log in'
-complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l for -xka "server smtp imap" -d 'log in for this element, even with a token: server, smtp, imap (default: each without a valid token)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l for -xka "server smtp imap gmail" -d 'log in for this element: server, smtp, imap or gmail (default: for each without a valid token)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l flow -xka "device browser paste" -d 'device, browser or paste'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l port -x -d 'browser, paste: redirect to this port of 127.0.0.1 (default: any)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using login' -l logout -d 'revoke the access, and forget the tokens'

@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash.cases import Case, Keeping, Kind, Server
 from tests.crash.scene import RECIP, Scene
-from tests.crash.steps import OF_IMAP, OF_PLACEHOLDERS, OF_RECOVERY
+from tests.crash.steps import OF_GMAIL, OF_IMAP, OF_PLACEHOLDERS, OF_RECOVERY
 from tests.delivery.smtp.receiver import Receiver, Say, receiving
 from tests.program.account import USER, embedded_account
 from tests.program.destination import FolderPlace
@@ -28,7 +28,7 @@ KILLED_AT: Final = [
     *(
         (step, 1)
         for step in Step
-        if step not in OF_PLACEHOLDERS | OF_IMAP | {Step.TROUBLE_COUNTED, Step.IN_TRANSACTION}
+        if step not in OF_PLACEHOLDERS | OF_IMAP | OF_GMAIL | {Step.TROUBLE_COUNTED, Step.IN_TRANSACTION}
     ),
     *((Step.IN_TRANSACTION, nth) for nth in (range(1, 12) if NIGHTLY else (2, 4, 6))),
 ]

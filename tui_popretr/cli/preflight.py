@@ -10,10 +10,12 @@ from functools import partial
 from tui_popretr.cli import trials
 from tui_popretr.cli.timeouts import TIMEOUT, call_all
 from tui_popretr.config.model import (
+    GMAIL_URL,
     ClientSettings,
     CommandDestination,
     Destination,
     FolderDestination,
+    GmailDestination,
     MaildirDestination,
     Settings,
     password_of,
@@ -26,6 +28,10 @@ from tui_popretr.fs.folders import nearest_folder
 from tui_popretr.oauth.store import TokenStore
 from tui_popretr.text import visible
 
+_GOOGLE = (
+    "Google itself could not be part of the tests of this program, only an imitation of its API (docs/gmail.md): watch"
+    " the first messages, and keep the mail on the server until then"
+)
 _SILENT = "a file system does not answer; check its disk or server"
 
 
@@ -71,6 +77,8 @@ def _client(client: ClientSettings) -> list[str]:
     ]
     lines += [trouble for source, name in secrets if (trouble := _secret(source, name))]
     lines += [trouble for each in client.oauths if (trouble := _token(each))]
+    if isinstance(client.destination, GmailDestination) and client.destination.url == GMAIL_URL:
+        lines.append(_GOOGLE)
     if trouble := next(filter(None, map(folder_trouble, _folders(client.destination))), ""):
         lines.append(f"mail cannot be stored: {trouble}")
     else:

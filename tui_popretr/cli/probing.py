@@ -11,15 +11,15 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, ImapDestination, Settings, oauth_of
-from tui_popretr.config.oauth import OAuth
-from tui_popretr.delivery.remote import InspectableSink
+from tui_popretr.config.model import ClientSettings, ImapDestination, Settings, oauth_of, password_of
+from tui_popretr.delivery.remote import InspectableSink, no_tokens
 from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
-from tui_popretr.errors import PopretrError
+from tui_popretr.errors import DestinationTimeout, PopretrError
 from tui_popretr.facts import SessionId
 from tui_popretr.net.resolver import Resolver
+from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.secret import Secret
 from tui_popretr.session.exploration import Exploration, Findings, token_details
 from tui_popretr.session.services import ConnectionServices
@@ -31,6 +31,8 @@ from tui_popretr.wording import error_with_advice
 AT_ONCE = 8
 #: Timeout of a reply in seconds, at most: the user is waiting.
 TIMEOUT = 30.0
+#: Seconds to look at the server of a destination, for all answers together.
+LOOK_TIMEOUT = 60.0
 #: Seconds for the answer to QUIT.
 QUIT_TIMEOUT = 5.0
 #: Seconds after which the names of the slow servers are printed.
@@ -85,8 +87,8 @@ async def probe_server(
 ) -> Findings:
     """Explore one client's maildrop until the listing, or without `login` until the login, and send QUIT.
 
-    Retrieves and deletes nothing, and never raises PopretrError. `timeout` is in seconds. If the destination needs an
-    access token, it is got, too; if that fails, this is a warning.
+    Retrieves and deletes nothing, and never raises PopretrError. `timeout` is in seconds. The destination's server is
+    examined, too; that there is no access token for it is a warning.
     """
     setup = ConnectionSetup(SessionId(client.id, 1), client, Bus(), SystemClock(), connector, timeout, services)
     exploration = Exploration(setup)
@@ -101,39 +103,71 @@ async def probe_server(
         exploration.found.problem = problem
     finally:
         exploration.close()
-    if login and (oauth := oauth_of(client.destination)) is not None:
-        await _find_destination_token(oauth, services, exploration.found)
-    if login and isinstance(client.destination, ImapDestination):
+    if login:
         await _look_at_destination(client, services, exploration.found)
     return exploration.found
 
 
-async def _find_destination_token(oauth: OAuth, services: ConnectionServices, found: Findings) -> None:
-    try:
-        found.destination_token = token_details(oauth, await services.tokens.get(oauth))
-    except PopretrError as problem:
-        found.warnings.append(f"<{oauth.use.value}>: {error_with_advice(str(problem), problem.advice)}")
-
-
 async def _look_at_destination(client: ClientSettings, services: ConnectionServices, found: Findings) -> None:
-    """Log in to the server of the destination. Its error is the result if the POP3 server has none."""
-    destination = client.destination
-    assert isinstance(destination, ImapDestination)
+    """Get the access token of the destination, and look at what is at its server.
 
-    async def password() -> Secret:
-        if destination.oauth is not None:
-            return (await services.tokens.get(destination.oauth)).access
-        return await services.passwords.obtain(destination.password)
-
-    quick = replace(client, destination=replace(destination, timeout=min(destination.timeout, TIMEOUT)))
-    sink = sink_for(quick, "", SinkEnvironment(password=password, contexts=services.contexts))
-    assert isinstance(sink, InspectableSink)
+    That there is no token is a warning. Another error is the result if the POP3 server has none.
+    """
+    oauth = oauth_of(client.destination)
+    if oauth is not None:
+        try:
+            found.destination_token = token_details(oauth, await services.tokens.get(oauth))
+        except PopretrError as problem:
+            found.warnings.append(f"<{oauth.use.value}>: {error_with_advice(str(problem), problem.advice)}")
+            return
+    sink = sink_for(_with_short_timeout(client), "", _environment(client, services))
+    if not isinstance(sink, InspectableSink):
+        return
     try:
-        found.destination += await sink.look()
+        with trio.fail_after(LOOK_TIMEOUT):
+            found.destination += await sink.look()
+    except trio.TooSlowError:
+        silence = DestinationTimeout(f"the destination has not answered within {LOOK_TIMEOUT:g} s")
+        found.problem = found.problem or silence
     except PopretrError as problem:
         found.problem = found.problem or problem
     finally:
         await sink.close()
+
+
+def _environment(client: ClientSettings, services: ConnectionServices) -> SinkEnvironment:
+    oauth = oauth_of(client.destination)
+
+    async def password() -> Secret:
+        if oauth is not None:
+            return (await tokens()).access
+        return await services.passwords.obtain(password_of(client.destination))
+
+    async def tokens() -> Tokens:
+        return await no_tokens() if oauth is None else await services.tokens.get(oauth)
+
+    async def other_tokens(refused: Secret) -> Tokens | None:
+        return None if oauth is None else await services.tokens.refused(oauth, refused)
+
+    async def other_password(refused: Secret) -> Secret | None:
+        other = await other_tokens(refused)
+        return None if other is None else other.access
+
+    return SinkEnvironment(
+        password=password,
+        contexts=services.contexts,
+        other_password=None if oauth is None else other_password,
+        tokens=tokens,
+        other_tokens=other_tokens,
+    )
+
+
+def _with_short_timeout(client: ClientSettings) -> ClientSettings:
+    """Return the client with the timeout for answers of an IMAP server, too."""
+    destination = client.destination
+    if not isinstance(destination, ImapDestination) or destination.timeout <= TIMEOUT:
+        return client
+    return replace(client, destination=replace(destination, timeout=TIMEOUT))
 
 
 def _with_timeout(client: ClientSettings) -> ClientSettings:

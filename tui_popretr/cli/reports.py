@@ -77,6 +77,7 @@ def probe_report(client: ClientSettings, found: Findings) -> Json:
         "token": None if found.token is None else to_json(found.token),
         "smtp_token": destination_token(Use.SMTP),
         "imap_token": destination_token(Use.IMAP),
+        "gmail_token": destination_token(Use.GMAIL),
         "destination": dict(found.destination),
         "capabilities": list(found.capabilities.lines) if found.mechanism and found.capabilities else None,
         "messages": found.messages,

@@ -73,6 +73,13 @@ def mail_address(text: str) -> str:
     return text
 
 
+def full_mail_address(text: str) -> str:
+    """A mail address with a domain."""
+    if "@" not in mail_address(text):
+        raise InvalidValueError(f"{quote(text)} is not a whole mail address, such as me@gmail.com")
+    return text
+
+
 def web_address(text: str) -> str:
     """https://HOST[:PORT]/PATH, or http where the host is this machine; returns it with the host in ASCII.
 

@@ -40,6 +40,17 @@ class Eol(Enum):
     CRLF = "crlf"
 
 
+#: Characters of a label in Gmail, at most.
+LABEL_LENGTH = 225
+
+
+class GmailDate(Enum):
+    """Which date Gmail shows and sorts by."""
+
+    HEADER = "header"  # the message's Date field
+    RECEIVED = "received"  # when it was imported
+
+
 class HookEvent(Enum):
     """What happens to a client, for hooks (docs/hooks.md)."""
 
@@ -71,6 +82,7 @@ class Rotation(Enum):
 
 
 eol = values.choice({each.value: each for each in Eol})
+gmail_date = values.choice({each.value: each for each in GmailDate})
 hook_event = values.choice({each.value: each for each in HookEvent})
 rotation = values.choice({each.value: each for each in Rotation})
 
@@ -160,3 +172,27 @@ def labels(text: str) -> tuple[str, ...]:
 
 
 DEFAULT_AUTH_TYPES = (AuthType.USERPASS, AuthType.SASL_PLAIN)
+
+#: Labels of Gmail itself that no message is given here, with the reason.
+_NO_LABELS = {
+    "INBOX": "<inbox> decides about it",
+    "UNREAD": "<unread> decides about it",
+    "SENT": "it is for mail that was sent by Gmail",
+    "DRAFT": "it is for drafts",
+    "CHAT": "it is not for mail",
+    "SPAM": "Gmail removes what has it",
+    "TRASH": "Gmail removes what has it",
+}
+
+
+def gmail_labels(text: str) -> tuple[str, ...]:
+    """A list of labels in Gmail, each once; a `/` makes a label below another."""
+    found: dict[str, str] = {}
+    for item in values.items(text) if text else ():
+        name = "/".join(part.strip() for part in values.printable(item).split("/"))
+        if reason := _NO_LABELS.get(name.upper()):
+            raise InvalidValueError(f"the label {quote(name)} cannot be given: {reason}")
+        if not all(name.split("/")) or len(name) > LABEL_LENGTH:
+            raise InvalidValueError(f"{quote(name)} is not a label of Gmail")
+        found.setdefault(name.casefold(), name)
+    return tuple(found.values())

@@ -12,6 +12,7 @@ from tui_popretr.config.model import (
     CommandDestination,
     Destination,
     FolderDestination,
+    GmailDestination,
     ImapDestination,
     MaildirDestination,
     Modes,
@@ -127,6 +128,8 @@ def _destination(destination: Destination) -> str:
             return f"command {argv[0]}"
         case ImapDestination(folder=folder):
             return f"folder {folder} of {destination.address}"
+        case GmailDestination(account):
+            return f"Gmail {account}"
         case _:
             return f"SMTP to {', '.join(destination.recipients)}"
 
@@ -209,6 +212,8 @@ def _target(destination: Destination) -> str:
             how = f"over TLS{_phrases(tls).replace('STLS', 'STARTTLS')}" if tls else "without TLS"
             more = _phrases(destination)
             return f"puts it into the folder {folder} of the IMAP server {destination.address} {how}{more}"
+        case GmailDestination(account):
+            return f"imports it into the Gmail account {account}{_phrases(destination)}"
         case _:
             protocol = "LMTP" if destination.lmtp else "SMTP"
             recipients = ", ".join(destination.recipients)

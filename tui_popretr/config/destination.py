@@ -1,4 +1,4 @@
-"""Where a client's mail goes: the first of smtp, imap, mda, maildir, downloads_directory and the message store."""
+"""Where a client's mail goes: the first of smtp, imap, gmail, mda, maildir, downloads_directory, message store."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.command import command_warnings
 from tui_popretr.config.directory import Directory, DirectorySettings, read_directory
+from tui_popretr.config.gmail import read_gmail
 from tui_popretr.config.imap import read_imap
 from tui_popretr.config.login import read_password, read_username
 from tui_popretr.config.model import (
@@ -20,6 +21,7 @@ from tui_popretr.config.model import (
     CommandDestination,
     Destination,
     FolderDestination,
+    GmailDestination,
     ImapDestination,
     MaildirDestination,
     MessageStore,
@@ -68,6 +70,7 @@ def read_destination(client: Section, recip: str | None, local: Local) -> Destin
     named = (
         _read_smtp(client, recip, eol, local),
         _read_imap(client, recip, eol, local),
+        _read_gmail(client, recip, eol, local),
         _read_command(client, recip, eol),
         _read_folder(client, "maildir", MaildirDestination, recip, eol, local),
         _read_folder(client, "downloads_directory", FolderDestination, recip, eol, local),
@@ -80,7 +83,7 @@ def read_destination(client: Section, recip: str | None, local: Local) -> Destin
         _, place, destination = found[0]
         _check_encoding(client, destination, place)
         return destination
-    if client.uncertain("smtp", "imap", "mda", "maildir", "downloads_directory"):
+    if client.uncertain("smtp", "imap", "gmail", "mda", "maildir", "downloads_directory"):
         return None
     if local.store is None:
         client.error("the client has no destination: message_store is off, so name a maildir or downloads_directory")
@@ -121,6 +124,14 @@ def _read_imap(client: Section, recip: str | None, eol: Eol | None, local: Local
         return None
     _eol_without_effect(client, eol, "imap")
     return "imap", section.place, read_imap(client, section, recip, local.resolver, local.timeout)
+
+
+def _read_gmail(client: Section, recip: str | None, eol: Eol | None, local: Local) -> _Found | None:
+    section = client.active("gmail")
+    if section is None:
+        return None
+    _eol_without_effect(client, eol, "gmail")
+    return "gmail", section.place, read_gmail(client, section, recip, local.resolver)
 
 
 def _recipients(client: Section, recip: str, local: Local) -> tuple[str, ...]:
@@ -225,7 +236,7 @@ def _check_encoding(client: Section, destination: Destination, place: Position) 
             paths = (path,)
         case SmtpDestination(socket_path=socket_path, rejected=rejected):
             paths = (socket_path, rejected)
-        case ImapDestination(rejected=rejected):
+        case ImapDestination(rejected=rejected) | GmailDestination(rejected=rejected):
             paths = (rejected,)
     for each in paths:
         if each is not None and not values.is_unicode(each):

@@ -11,8 +11,8 @@ from hashlib import sha256
 
 from tui_popretr.config import choices, values
 from tui_popretr.config.account import Server, TlsPolicy, host_forms
-from tui_popretr.config.addresses import mail_address, server_address
-from tui_popretr.config.choices import AuthType, CapaUse, Eol, HookEvent, Rotation
+from tui_popretr.config.addresses import full_mail_address, mail_address, server_address, web_address
+from tui_popretr.config.choices import AuthType, CapaUse, Eol, GmailDate, HookEvent, Rotation
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.setting import Setting, declared, part, required, setting
 from tui_popretr.config.sources import PasswordSource, literal
@@ -207,6 +207,43 @@ class ImapDestination:
         return look_up_name(self.host, self.written)
 
 
+#: Where Google's API is.
+GMAIL_URL = "https://gmail.googleapis.com"
+
+
+@dataclass(frozen=True, slots=True)
+class GmailDestination:
+    """Import into a Gmail account by Google's API."""
+
+    account: str = field(metadata=required("<account>", full_mail_address))
+    oauth: OAuth | None = None  # never None in a configuration without errors
+    labels: tuple[str, ...] = setting(
+        "<labels>",
+        choices.gmail_labels,
+        "",
+        show=written,
+        phrase=lambda labels: f", with the labels {written(labels)}",
+    )
+    #: they show it in the inbox, and as unread
+    inbox: bool = setting("<inbox>", values.boolean, "Y", show=written, phrase=lambda _: ", not in the inbox")
+    unread: bool = setting("<unread>", values.boolean, "Y", show=written, phrase=lambda _: ", as read")
+    never_spam: bool = setting("<neverspam>", values.boolean, "N", show=written, phrase=lambda _: ", never as spam")
+    #: Gmail adds invitations to the calendar
+    calendar: bool = setting(
+        "<calendar>", values.boolean, "N", show=written, phrase=lambda _: ", its invitations also into the calendar"
+    )
+    date: GmailDate = setting(
+        "<date>", choices.gmail_date, "header", show=written, phrase=lambda _: ", dated when it is imported"
+    )
+    #: a message in doubt is searched before it is sent again
+    verify: bool = setting(
+        "<verify>", values.boolean, "Y", show=written, phrase=lambda _: ", at most the message in flight twice"
+    )
+    url: str = setting("<url>", web_address, GMAIL_URL, show=lambda url: "" if url == GMAIL_URL else url)
+    #: the folder for messages that are refused for good; None: they stay on the server
+    rejected: str | None = _rejected()
+
+
 @dataclass(frozen=True, slots=True)
 class CommandDestination:
     """Deliver to the standard input of a command."""
@@ -216,17 +253,19 @@ class CommandDestination:
     eol: Eol = Eol.NATIVE
 
 
-Destination = MaildirDestination | FolderDestination | SmtpDestination | ImapDestination | CommandDestination
+#: Destinations that are a mail server: they may have a token, and a folder for what they refuse for good.
+MailServer = SmtpDestination | ImapDestination | GmailDestination
+Destination = MaildirDestination | FolderDestination | MailServer | CommandDestination
 
 
 def oauth_of(destination: Destination) -> OAuth | None:
     """Return how a destination gets access tokens; None if it does not."""
-    return destination.oauth if isinstance(destination, SmtpDestination | ImapDestination) else None
+    return destination.oauth if isinstance(destination, MailServer) else None
 
 
 def rejected_folder(destination: Destination) -> str | None:
     """Return the folder for messages that the destination refuses for good; None if they stay on the server."""
-    return destination.rejected if isinstance(destination, SmtpDestination | ImapDestination) else None
+    return destination.rejected if isinstance(destination, MailServer) else None
 
 
 def password_of(destination: Destination) -> PasswordSource | None:

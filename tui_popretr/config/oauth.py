@@ -40,6 +40,7 @@ class Use(Enum):
     SERVER = "server"
     SMTP = "smtp"
     IMAP = "imap"
+    GMAIL = "gmail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +177,18 @@ class OAuth:
         return shlex.join(("tui-popretr", "login", self.config, "--client", self.client, *use))
 
 
-def read_oauth(owner: Section, use: Use, client: Section, username: str | None) -> OAuth | None:
-    """Return the settings of <oauth> in <server>, <smtp> or <imap>; None if it is absent or has an error."""
+def read_oauth(
+    owner: Section, use: Use, client: Section, username: str | None, *, scopes: tuple[str, ...] = ()
+) -> OAuth | None:
+    """Return the settings of <oauth> in <server> or a destination; None if it is absent or has an error.
+
+    `scopes`: those that are wanted if the configuration names none, in place of those of the provider.
+    """
     section = owner.child("oauth")
     if section is None:
         return None
     password = owner.child("password")
-    if password is not None:
+    if password is not None and use is not Use.GMAIL:  # which has none
         section.error(f"<oauth> and <password> exclude each other in <{owner.node.name}>")
     provider: Provider | None = section.field(OAuth, "provider")
     account = section.field(OAuth, "account") or username or ""
@@ -190,7 +196,7 @@ def read_oauth(owner: Section, use: Use, client: Section, username: str | None) 
         OAuth,
         provider=provider,
         account=account,
-        scopes=section.field(OAuth, "scopes") or DEFAULT_SCOPES.get((provider or Provider.CUSTOM, use), ()),
+        scopes=section.field(OAuth, "scopes") or scopes or DEFAULT_SCOPES.get((provider or Provider.CUSTOM, use), ()),
         client_secret=_read_client_secret(section),
         use=use,
         folder=section.context.resolve("%DIRVAR%/oauth"),
@@ -200,7 +206,8 @@ def read_oauth(owner: Section, use: Use, client: Section, username: str | None) 
     if provider is None:
         return None
     _check(section, found)
-    if not account and not owner.uncertain("username") and not section.uncertain_attribute("account"):
+    uncertain = owner.uncertain("username") or section.uncertain_attribute("account")
+    if not account and use is not Use.GMAIL and not uncertain:
         section.error("attribute account is missing in <oauth>: the address of the account at the provider")
     return None if section.has_errors else replace(found, endpoints=_endpoints(found))
 

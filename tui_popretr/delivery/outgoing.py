@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Protocol
 
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.mail.delivered_to import DeliveredToFilter
+
+
+class Converter(Protocol):
+    """Changes the octets of one message, chunk by chunk."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the next octets."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the rest at the end of the message."""
+        ...
 
 
 class OutgoingMessage:
@@ -16,8 +29,19 @@ class OutgoingMessage:
 
     __slots__ = ("_filter", "content", "description", "eight_bit", "final", "have_it", "message_id", "record_id", "tmp")
 
-    def __init__(self, record_id: int, description: str, content: Spool, *, drop_delivered: bool = False) -> None:
-        """`description`: the destination for the audit line. `drop_delivered`: remove Delivered-To fields."""
+    def __init__(
+        self,
+        record_id: int,
+        description: str,
+        content: Spool,
+        *,
+        drop_delivered: bool = False,
+        converter: Converter | None = None,
+    ) -> None:
+        """`description`: the destination for the audit line. `drop_delivered`: remove Delivered-To fields.
+
+        `converter`: what changes the octets, in place of that.
+        """
         self.record_id = record_id
         self.content = content
         #: It has octets over 127.
@@ -28,7 +52,7 @@ class OutgoingMessage:
         self.message_id: str | None = None
         self.tmp = self.final = None
         self.description = description
-        self._filter = DeliveredToFilter() if drop_delivered else None
+        self._filter = DeliveredToFilter() if drop_delivered else converter
 
     @property
     def pending(self) -> int:

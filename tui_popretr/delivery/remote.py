@@ -1,4 +1,4 @@
-"""The contracts of destinations that are a server or a command: SMTP, LMTP, command, IMAP.
+"""The contracts of destinations that are a server or a command: SMTP, LMTP, command, IMAP, Gmail.
 
 Terminology:
 
@@ -45,13 +45,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.errors import PopretrError
+from tui_popretr.errors import NotLoggedIn, PopretrError
 from tui_popretr.facts import Direction
 from tui_popretr.secret import Secret
+
+if TYPE_CHECKING:
+    from tui_popretr.oauth.tokens import Tokens
 
 #: Awaited before the end of a message is sent. Raises JournalError if the message must not be delivered.
 BeforeEnd = Callable[[], Awaitable[None]]
@@ -62,11 +65,25 @@ Say = Callable[[Direction, Iterable[str]], None]
 AskPassword = Callable[[], Awaitable[Secret]]
 #: Returns the access token to try after the server has refused this one; None if there is no other.
 AskOther = Callable[[Secret], Awaitable[Secret | None]]
+#: The same with what belongs to a token: returns a valid one. May raise any PopretrError.
+AskTokens = Callable[[], Awaitable["Tokens"]]
+#: Returns the token to try after the server has refused this one; None if there is no other.
+AskOtherTokens = Callable[[Secret], Awaitable["Tokens | None"]]
 
 
 async def no_password() -> Secret:
     """The AskPassword of a destination without a login."""
     return Secret("")
+
+
+async def no_tokens() -> Tokens:
+    """The AskTokens of a destination without a login."""
+    raise NotLoggedIn("there is no access token")
+
+
+async def no_other_tokens(_: Secret) -> Tokens | None:
+    """The AskOtherTokens of a destination without a login."""
+    return None
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from tui_popretr.config.model import (
     ClientSettings,
     CommandDestination,
     FolderDestination,
+    GmailDestination,
     ImapDestination,
     MaildirDestination,
     SmtpDestination,
@@ -16,7 +17,17 @@ from tui_popretr.config.model import (
 from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.folder import FolderSink
 from tui_popretr.delivery.maildir import MaildirSink
-from tui_popretr.delivery.remote import AskOther, AskPassword, RemoteSink, Say, no_password
+from tui_popretr.delivery.remote import (
+    AskOther,
+    AskOtherTokens,
+    AskPassword,
+    AskTokens,
+    RemoteSink,
+    Say,
+    no_other_tokens,
+    no_password,
+    no_tokens,
+)
 from tui_popretr.net.tls import TlsContexts
 from tui_popretr.process.children import ChildProcesses
 
@@ -33,6 +44,8 @@ class SinkEnvironment:
     children: ChildProcesses | None = None  # where commands are registered
     contexts: TlsContexts | None = None  # those of the process
     other_password: AskOther | None = None
+    tokens: AskTokens = no_tokens
+    other_tokens: AskOtherTokens = no_other_tokens
 
 
 def sink_for(
@@ -71,6 +84,17 @@ def sink_for(
                 contexts=environment.contexts,
                 other_password=environment.other_password,
                 own_received=not client.omit_received,
+            )
+        case GmailDestination() as account:
+            from tui_popretr.delivery.gmail.sink import GmailSink
+
+            return GmailSink(
+                account,
+                spool=environment.spool,
+                tokens=environment.tokens,
+                other_tokens=environment.other_tokens,
+                said=environment.said,
+                contexts=environment.contexts,
             )
         case CommandDestination() as command:
             from tui_popretr.delivery.command.sink import CommandSink

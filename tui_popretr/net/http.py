@@ -1,4 +1,4 @@
-"""Requests to web servers (RFC 9110, RFC 9112): one request, one answer, bounded in time and size.
+"""Requests to web servers (RFC 9110), bounded in time and size: a single one, or several on one connection.
 
 The certificate is verified with the system's trust store. Without TLS, a request goes to this machine only. A
 redirection is not followed: the caller has decided which host gets the request.
@@ -7,18 +7,18 @@ redirection is not followed: the caller has decided which host gets the request.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-import h11
 import trio
 
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import ConnectionCut, WebRequestFailed, WebServerSilent
 from tui_popretr.hosts import InvalidHostName, ascii_host, is_loopback, with_port
 from tui_popretr.net.connect import connect
+from tui_popretr.net.exchange import Answer, Body, Exchange, Headers
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsContexts, TlsSession
 from tui_popretr.text import visible
@@ -28,10 +28,11 @@ _OK: Final = 200
 #: What is shown of a redirection: the rest may repeat secrets of the request.
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.:\[\]-]{1,100}(?=[/?#]|$)", re.IGNORECASE)
 
+#: Seconds to connect, at most, on a connection that is kept.
+CONNECT_TIMEOUT: Final = 30.0
+
 #: Connects to a host at a port, within the timeout (seconds).
 Dial = Callable[[str, int, float], Awaitable[Stream]]
-
-Headers = Sequence[tuple[str, str]]
 
 
 async def dial_tcp(host: str, port: int, timeout: float) -> Stream:
@@ -48,6 +49,12 @@ class Response:
     reason: str
     headers: tuple[tuple[bytes, bytes], ...] = field(repr=False)
     body: bytes = field(repr=False)  # it may hold secrets
+    #: it came before the whole request was sent
+    early: bool = False
+
+    @classmethod
+    def of(cls, host: str, answer: Answer) -> Self:
+        return cls(host, answer.status, answer.reason, answer.headers, answer.body, answer.early)
 
     def header(self, name: str) -> str:
         """Return the first header of a name, "" if there is none."""
@@ -115,48 +122,95 @@ async def request(
     stream = await dial(address.host, address.port, timeout)
     try:
         with trio.move_on_after(timeout):
-            if address.secure:
-                await stream.start_tls(TlsSession(TlsPolicy(), address.host, contexts=contexts))
-            return await _exchange(stream, address, method, headers, body, limit)
+            await _secure(stream, address, contexts)
+            exchange = Exchange(stream, address.shown, keep=False)
+            answer = await exchange.ask(method, address.target, headers, body, limit=limit, timeout=timeout)
+            return Response.of(address.shown, answer)
         raise WebServerSilent(f"{address.shown} has not answered within {timeout:g} s")
     finally:
         stream.close()
 
 
-async def _exchange(
-    stream: Stream, address: _Address, method: str, headers: Headers, body: bytes, limit: int
-) -> Response:
-    connection = h11.Connection(h11.CLIENT)
-    lines = [("Host", address.shown), *headers, ("Connection", "close")]
-    if body:
-        lines.append(("Content-Length", str(len(body))))
-    events = [h11.Request(method=method, target=address.target, headers=lines), h11.EndOfMessage()]
-    if body:
-        events.insert(1, h11.Data(data=body))
-    await stream.send_all(b"".join(connection.send(event) or b"" for event in events))
-    head, received, ended = None, bytearray(), False
-    while True:
+async def _secure(stream: Stream, address: _Address, contexts: TlsContexts | None) -> None:
+    if address.secure:
+        await stream.start_tls(TlsSession(TlsPolicy(), address.host, contexts=contexts))
+
+
+class WebConnection:
+    """A connection to one web server, kept for several requests, and opened again if it was closed meanwhile.
+
+    For one task at a time.
+    """
+
+    def __init__(self, url: str, *, timeout: float, dial: Dial = dial_tcp, contexts: TlsContexts | None = None) -> None:
+        """`url`: what all addresses begin with. Raises WebRequestFailed as request()."""
+        self._address = _Address.of(url)
+        self._path = self._address.target.rstrip("/")
+        self._timeout = timeout
+        self._dial = dial
+        self._contexts = contexts
+        self._exchange: Exchange | None = None
+
+    @property
+    def host(self) -> str:
+        """The server's name for people."""
+        return self._address.shown
+
+    @property
+    def whole(self) -> bool:
+        """Whether the server may have all octets of the last request (exchange.py)."""
+        return self._exchange is not None and self._exchange.whole
+
+    async def request(
+        self, method: str, path: str, headers: Headers = (), body: bytes | Body = b"", *, limit: int
+    ) -> Response:
+        """Send a request for a path, which begins with "/", and return the answer, whatever its status.
+
+        The server may take the timeout for connecting, for TLS, for each piece of the body, and for the answer. A
+        connection that was kept, and on which the server has ended before it had the whole request, or any GET, is
+        replaced by a new one. Raises as request(), and what the body raises.
+        """
+        kept = self._exchange is not None and self._exchange.usable
         try:
-            event = connection.next_event()
-        except h11.RemoteProtocolError as problem:
-            if ended:
-                raise ConnectionCut(f"{address.shown} ended the connection before its answer was complete") from problem
-            reason = str(problem).partition(": ")[0]  # what h11 quotes may repeat secrets of the request
-            raise WebRequestFailed(f"{address.shown} does not speak HTTP: {visible(reason, 200)}") from None
-        if event is h11.NEED_DATA:
-            data = await stream.receive()
-            ended = not data
-            connection.receive_data(data)
-        elif isinstance(event, h11.Response):
-            head = event
-        elif isinstance(event, h11.Data):
-            received += event.data
-            if len(received) > limit:
-                raise WebRequestFailed(f"{address.shown} sends more than {limit} octets")
-        elif isinstance(event, h11.EndOfMessage):
-            assert head is not None
-            reason = visible(head.reason.decode("latin-1"), 100)
-            return Response(address.shown, head.status_code, reason, tuple(head.headers), bytes(received))
+            return await self._ask(method, path, headers, body, limit)
+        except ConnectionCut:
+            exchange = self._exchange
+            if exchange is None or not kept or exchange.answering or (exchange.whole and method != "GET"):
+                raise
+        return await self._ask(method, path, headers, body, limit)
+
+    def close(self) -> None:
+        """Close the connection; never raises. Another request opens a new one."""
+        if self._exchange is not None:
+            self._exchange.close()
+
+    async def _ask(self, method: str, path: str, headers: Headers, body: bytes | Body, limit: int) -> Response:
+        exchange = self._exchange
+        if exchange is None or not exchange.usable:
+            self.close()
+            self._exchange = None
+            self._exchange = exchange = await self._open()
+        try:
+            target = f"{self._path}{path}"
+            answer = await exchange.ask(method, target, headers, body, limit=limit, timeout=self._timeout)
+        except BaseException:
+            exchange.close()
+            raise
+        if answer.early:
+            exchange.close()
+        return Response.of(self.host, answer)
+
+    async def _open(self) -> Exchange:
+        address, timeout = self._address, self._timeout
+        stream = await self._dial(address.host, address.port, min(timeout, CONNECT_TIMEOUT))
+        try:
+            with trio.move_on_after(timeout):
+                await _secure(stream, address, self._contexts)
+                return Exchange(stream, address.shown, keep=True)
+            raise WebServerSilent(f"the TLS handshake with {address.shown} took longer than {timeout:g} s")
+        except BaseException:
+            stream.close()
+            raise
 
 
 async def get(host: str, path: str, *, timeout: float, limit: int, dial: Dial = dial_tcp) -> bytes:

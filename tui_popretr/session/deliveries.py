@@ -189,7 +189,7 @@ class Deliveries:
         if isinstance(problem, JournalError):
             self.gave_up = problem
             self._window.send_no_more_than(Sending.NOTHING)
-        elif self._failures_in_a_row >= MAX_DELIVERY_FAILURES:
+        elif self._failures_in_a_row >= MAX_DELIVERY_FAILURES or _ends_retrieval(problem):
             self.gave_up = self.gave_up or problem
             self._window.send_no_more_than(Sending.DELETIONS)
 
@@ -220,6 +220,10 @@ class Deliveries:
             self.deleted[delete.record] = delete.listed
         else:
             self.refused_deletions.append(visible(reply.text, 200) or "without a reason")
+
+
+def _ends_retrieval(problem: PopretrError) -> bool:
+    return isinstance(problem, DeliveryFailed) and problem.ends_retrieval
 
 
 def _not_saved(refusal: str, problem: PopretrError) -> PopretrError:

@@ -21,6 +21,7 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, Maildrop
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.mail.received import received_header
+from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.secret import Secret
 from tui_popretr.session.context import ReceiveBudget, SessionContext
 from tui_popretr.session.maildrop import AcceptedRecipients, MaildropJournal
@@ -86,6 +87,8 @@ class Storage:
             services.children,
             context.connections.contexts,
             self._other_token,
+            self._tokens,
+            self._other_tokens,
         )
         self._sink = sink_for(client, journal, environment)
         key = self._sink.key
@@ -229,16 +232,23 @@ class Storage:
     # --- called by sinks ----------------------------------------------------------------------------------------------
 
     async def _password(self) -> Secret:
-        destination, services = self._client.destination, self._context.connections
-        if (oauth := oauth_of(destination)) is not None:
-            return (await services.tokens.get(oauth)).access
-        return await services.passwords.obtain(password_of(destination))
+        if oauth_of(self._client.destination) is not None:
+            return (await self._tokens()).access
+        return await self._context.connections.passwords.obtain(password_of(self._client.destination))
 
     async def _other_token(self, refused: Secret) -> Secret | None:
+        tokens = await self._other_tokens(refused)
+        return None if tokens is None else tokens.access
+
+    async def _tokens(self) -> Tokens:
         oauth = oauth_of(self._client.destination)
         assert oauth is not None
-        tokens = await self._context.connections.tokens.refused(oauth, refused)
-        return None if tokens is None else tokens.access
+        return await self._context.connections.tokens.get(oauth)
+
+    async def _other_tokens(self, refused: Secret) -> Tokens | None:
+        oauth = oauth_of(self._client.destination)
+        assert oauth is not None
+        return await self._context.connections.tokens.refused(oauth, refused)
 
     def _publish_dialogue(self, direction: Direction, texts: Iterable[str]) -> None:
         if self._context.bus.wants_dialogue:

@@ -115,12 +115,21 @@ def _add_imap(mail: Container) -> None:
     mail.add_argument("--imap-folder", metavar="NAME", help="with --imap: the folder (default: INBOX)")
 
 
+def _add_gmail(mail: Container) -> None:
+    mail.add_argument("--gmail-client-id", metavar="ID", help="with --gmail: the client id (docs/gmail.md)")
+    mail.add_argument(
+        "--gmail-client-secret-file", metavar="FILE", help="with --gmail: its first line is the client secret"
+    )
+    mail.add_argument("--gmail-labels", metavar="LABELS", help="with --gmail: labels, separated by |")
+
+
 def _add_mail(mail: Container) -> None:
     destination = mail.add_mutually_exclusive_group()
     destination.add_argument("--maildir", metavar="DIR", help="deliver into this Maildir")
     destination.add_argument("--folder", metavar="DIR", help="save each message as a file in this folder")
     destination.add_argument("--smtp", metavar="ADDRESS", help="send the mail to this mail address")
     destination.add_argument("--imap", metavar="HOST[:PORT]", help="put the mail into a folder of this IMAP server")
+    destination.add_argument("--gmail", metavar="ADDRESS", help="import the mail into this Gmail account")
     mail.add_argument(
         "--smtp-server", metavar="HOST[:PORT]", help="with --smtp: the mail server (default: localhost:25)"
     )
@@ -128,6 +137,7 @@ def _add_mail(mail: Container) -> None:
         "--sender", metavar="ADDRESS", help="with --smtp: the envelope sender (default: pop3downloader@localhost)"
     )
     _add_imap(mail)
+    _add_gmail(mail)
     kept = mail.add_mutually_exclusive_group()
     kept.add_argument("--keep", action="store_true", help="leave the mail on the server (default)")
     kept.add_argument("--delete", action="store_true", help="delete it from the server as soon as it is stored here")

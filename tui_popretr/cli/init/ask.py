@@ -14,6 +14,7 @@ from typing import Final
 from tui_popretr.cli.init.account import Account, LookUp, find_account, requirements
 from tui_popretr.cli.init.console import Console, required
 from tui_popretr.cli.init.explore import Explored, as_given, candidates, explore, log_in
+from tui_popretr.cli.init.gmail import ask_gmail
 from tui_popretr.cli.init.imap import ask_imap
 from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.oauth import NewLogin
@@ -25,7 +26,13 @@ from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.addresses import mail_address, server_address
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.login import BESIDE_OAUTH
-from tui_popretr.config.model import FolderDestination, ImapDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.model import (
+    FolderDestination,
+    GmailDestination,
+    ImapDestination,
+    MaildirDestination,
+    SmtpDestination,
+)
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import (
@@ -79,7 +86,7 @@ class Wizard:
         self._taken = taken
         self._provider: Provider | None = None
         self._token_command = ""
-        self._typed: Secret | None = None  # the password of an IMAP server
+        self._typed: Secret | None = None  # the secret of the destination
         self._path = path
         self._console = console
         self._connector = connector
@@ -103,7 +110,7 @@ class Wizard:
         if prefix and provider is not None:
             console.say(f"  {provider.prefix_reason}")
         username, credentials, found = self._log_in(prefix + account.username, client_id, explored, account.username)
-        destination, recip = self._choose_destination(f"{os.path.dirname(self._path)}/{client_id}-imap.password")
+        destination, recip = self._choose_destination(f"{os.path.dirname(self._path)}/{client_id}")
         keep = self._keeps_mail(explored, found)
         client = NewClient(
             id=client_id,
@@ -215,8 +222,8 @@ class Wizard:
 
     # --- mail ---------------------------------------------------------------------------------------------------------
 
-    def _choose_destination(self, password_file: str) -> tuple[NewDestination, str]:
-        """Return the destination and the recip. A typed password of an IMAP server is kept in `password_file`."""
+    def _choose_destination(self, file: str) -> tuple[NewDestination, str]:
+        """Return the destination and the recip. `file`: what the names of files for typed secrets begin with."""
         arguments, console = self._arguments, self._console
         recip = arguments.recip or _local_user()
         mail_server = arguments.smtp_server or _MAIL_SERVER
@@ -227,13 +234,16 @@ class Wizard:
         if arguments.smtp:
             return self._smtp(arguments.smtp, mail_server), arguments.smtp
         if arguments.imap:
-            return self._imap(password_file), recip
+            return self._imap(file), recip
+        if arguments.gmail:
+            return self._gmail(file), recip
         console.say()
         options = [
             "into a Maildir, which mail programs and IMAP servers read",
             "into a folder, one file per message",
             "to a mail server, by SMTP",
             "into a folder of an IMAP server",
+            "into a Gmail account, by Google's API",
         ]
         choice = console.choose("Where does the mail go?", options)
         if choice == 1:
@@ -241,12 +251,19 @@ class Wizard:
         if choice == 2:
             return FolderDestination(absolute(console.ask("Folder", "~/Mail", check=_path))), recip
         if choice == 4:
-            return self._imap(password_file), recip
+            return self._imap(file), recip
+        if choice == 5:
+            return self._gmail(file), recip
         receiver = console.ask("Mail address of the recipient", check=mail_address)
         return self._smtp(receiver, console.ask("Mail server", mail_server, check=server_address)), receiver
 
-    def _imap(self, password_file: str) -> ImapDestination:
-        made = ask_imap(self._arguments, self._console, password_file)
+    def _imap(self, file: str) -> ImapDestination:
+        made = ask_imap(self._arguments, self._console, f"{file}-imap.password")
+        self._typed = made.typed
+        return made.destination
+
+    def _gmail(self, file: str) -> GmailDestination:
+        made = ask_gmail(self._arguments, self._console, f"{file}-gmail.secret")
         self._typed = made.typed
         return made.destination
 

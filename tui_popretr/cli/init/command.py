@@ -20,7 +20,8 @@ from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.text import shown
 from tui_popretr.cli.init.write import already_exists, write
 from tui_popretr.config import values
-from tui_popretr.config.addresses import mail_address, server_address
+from tui_popretr.config.addresses import full_mail_address, mail_address, server_address
+from tui_popretr.config.choices import gmail_labels
 from tui_popretr.config.describe import describe
 from tui_popretr.config.oauth import client_id, tenant
 from tui_popretr.config.problems import Severity
@@ -55,6 +56,10 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "imap_password_command": command_line,
     "imap_password_env": variable_name,
     "imap_folder": values.printable,
+    "gmail": full_mail_address,
+    "gmail_client_id": client_id,
+    "gmail_client_secret_file": required,
+    "gmail_labels": gmail_labels,
     "sender": mail_address,
     "freq": values.duration,
     "id": values.file_name(128),
@@ -65,12 +70,14 @@ _REQUIRED: Final = (
     ("address", "mail"),
     ("user", "mail"),
     ("password_file", "password_command", "password_env", "client_id"),
-    ("maildir", "folder", "smtp", "imap"),
+    ("maildir", "folder", "smtp", "imap", "gmail"),
 )
 _REQUIRED_FOR_IMAP: Final = (
     ("imap_user",),
     ("imap_password_file", "imap_password_command", "imap_password_env"),
 )
+#: What goes with --gmail; all but the labels is needed.
+_REQUIRED_FOR_GMAIL: Final = (("gmail_client_id",), ("gmail_client_secret_file",))
 
 
 def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: LookUp = look_up) -> int:
@@ -100,7 +107,7 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: 
     write(path, result.client, result.secrets, force=arguments.force, existing=existing)
     if not arguments.quiet:
         _explain_next_steps(path, result, added=existing is not None)
-    if result.client.server.oauth is None or arguments.offline or arguments.no_login or not console.interactive:
+    if not result.client.has_login or arguments.offline or arguments.no_login or not console.interactive:
         return ExitCode.OK
     console.say()
     return _log_in(path, result.client.id, arguments) if console.confirm("Log in now?", default=True) else ExitCode.OK
@@ -140,15 +147,21 @@ def _check_arguments(arguments: Namespace) -> None:
             raise UsageError(f"{_option(name)}: {problem}") from None
     if (arguments.client_secret_file or arguments.tenant) and not arguments.client_id:
         raise UsageError("--client-secret-file and --tenant go with --client-id")
-    if (arguments.sender or arguments.smtp_server) and (arguments.maildir or arguments.folder or arguments.imap):
+    others = (arguments.maildir, arguments.folder, arguments.imap, arguments.gmail)
+    if (arguments.sender or arguments.smtp_server) and any(others):
         raise UsageError("--sender and --smtp-server go with --smtp")
     for_imap = [name for group in _REQUIRED_FOR_IMAP for name in group if getattr(arguments, name)]
     if (for_imap or arguments.imap_folder) and not arguments.imap:
         raise UsageError(f"{_option(for_imap[0] if for_imap else 'imap_folder')} goes with --imap")
+    for_gmail = ("gmail_client_id", "gmail_client_secret_file", "gmail_labels")
+    if not arguments.gmail and (given := [name for name in for_gmail if getattr(arguments, name)]):
+        raise UsageError(f"{_option(given[0])} goes with --gmail")
 
 
 def _require_arguments(arguments: Namespace) -> None:
-    required_here = _REQUIRED + (_REQUIRED_FOR_IMAP if arguments.imap else ())
+    required_here = _REQUIRED + (
+        _REQUIRED_FOR_IMAP if arguments.imap else _REQUIRED_FOR_GMAIL if arguments.gmail else ()
+    )
     missing = [group for group in required_here if not any(getattr(arguments, name) for name in group)]
     if missing:
         named = [("one of " if len(group) > 1 else "") + ", ".join(map(_option, group)) for group in missing]
@@ -169,7 +182,7 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
         raise ConfigurationError("\n".join(str(problem) for problem in loaded.problems))
     print(f"\nWritten: {shown(path)}{', with the new client' if added else ''}")
     for secret_file in result.secrets:
-        what = "client secret" if client.server.oauth is not None and secret_file == client.secret_file else "password"
+        what = "client secret" if secret_file in client.client_secret_files else "password"
         print(f"         {shown(secret_file)}, which holds the {what}")
     for each in loaded.settings.clients[-1:]:
         print(folded(f"\n{describe(each)}"))
@@ -187,7 +200,7 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
     print("\nNext:")
     if added:
         print(f"  tui-popretr reload{name}\n      lets a tui-popretr that runs with this file read it again")
-    if client.server.oauth is not None:
+    if client.has_login:
         print(f"  tui-popretr login{name} --client {shlex.quote(client.id)}")
         print("      logs in, in a browser on any machine, and tests a session")
     elif found is None:

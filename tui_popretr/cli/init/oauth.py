@@ -17,11 +17,15 @@ from tui_popretr.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class NewLogin:
-    """What is known of a login before anything is asked. A typed client secret would be kept in `file`."""
+    """What is known of a login before anything is asked. A typed client secret would be kept in `file`.
+
+    `file_option`: the option that names the file of the client secret.
+    """
 
     provider: Provider
     account: str
     file: str
+    file_option: str = "--client-secret-file"
 
 
 def ask_oauth(arguments: Namespace, console: Console, login: NewLogin) -> tuple[OAuth, Secret | None]:
@@ -56,7 +60,7 @@ def _client_secret(arguments: Namespace, console: Console, login: NewLogin) -> t
     if login.provider is not Provider.GOOGLE:
         return None, None
     if not console.interactive:
-        raise UsageError(f"{NAMES[login.provider]} requires a client secret", advice="add --client-secret-file")
+        raise UsageError(f"{NAMES[login.provider]} requires a client secret", advice=f"add {login.file_option}")
     source = FromFile(login.file)
     if os.path.lexists(login.file):
         console.say(

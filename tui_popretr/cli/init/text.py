@@ -10,7 +10,14 @@ from xml.sax.saxutils import escape, quoteattr
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import DEFAULT_AUTH_TYPES
 from tui_popretr.config.login import BESIDE_OAUTH
-from tui_popretr.config.model import FolderDestination, ImapDestination, MaildirDestination, SmtpDestination
+from tui_popretr.config.model import (
+    FolderDestination,
+    GmailDestination,
+    ImapDestination,
+    MaildirDestination,
+    SmtpDestination,
+    oauth_of,
+)
 from tui_popretr.config.oauth import DEFAULT_TENANT, OAuth
 from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile, PasswordSource
 from tui_popretr.errors import ConfigurationError
@@ -52,7 +59,7 @@ _DELETES = """\
     <!-- freq: the time from one session to the next. Mail is deleted from the server as soon as it is stored here; with
          preserve="Y" newonly="Y" it stays there, and each message is still retrieved only once. -->"""
 
-NewDestination = MaildirDestination | FolderDestination | SmtpDestination | ImapDestination
+NewDestination = MaildirDestination | FolderDestination | SmtpDestination | ImapDestination | GmailDestination
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +82,22 @@ class NewClient:
 
     @property
     def destination_secret_file(self) -> str | None:
-        """The file of the password for the destination."""
+        """The file of the password, or of the client secret, for the destination."""
         source = self.destination.password if isinstance(self.destination, ImapDestination) else None
+        if (oauth := oauth_of(self.destination)) is not None:
+            source = oauth.client_secret
         return source.path if isinstance(source, FromFile) else None
+
+    @property
+    def has_login(self) -> bool:
+        """Whether the user has to log in at a provider of tokens."""
+        return self.server.oauth is not None or oauth_of(self.destination) is not None
+
+    @property
+    def client_secret_files(self) -> tuple[str | None, ...]:
+        """The files of client secrets."""
+        of_server = self.secret_file if self.server.oauth is not None else None
+        return (of_server, self.destination_secret_file if oauth_of(self.destination) is not None else None)
 
 
 def configuration_text(client: NewClient) -> str:
@@ -194,6 +214,16 @@ def _destination(destination: NewDestination) -> list[str]:
                 *(f"  {line}" for line in _password(destination.password)),
                 *([folder] if folder else []),
                 "</imap>",
+            ]
+        case GmailDestination(account, oauth):
+            labels = f"  <labels>{_text(' | '.join(destination.labels))}</labels>"
+            return [
+                "<!-- Each message is imported into this Gmail account. docs/gmail.md explains it. -->",
+                "<gmail>",
+                f"  <account>{_text(account)}</account>",
+                *(f"  {line}" for line in (_oauth(oauth, account) if oauth is not None else ())),
+                *([labels] if destination.labels else []),
+                "</gmail>",
             ]
 
 

@@ -31,7 +31,7 @@ docs/oauth.md explains how to register a client id with Google and Microsoft.
 A program that runs with the same configuration needs no restart."""
 
 #: What a token is for (config.oauth.Use, which takes longer to load).
-USES: Final = ("server", "smtp", "imap")
+USES: Final = ("server", "smtp", "imap", "gmail")
 #: The flows (oauth.choice.Flow).
 FLOWS: Final = ("device", "browser", "paste")
 
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="use",
         choices=USES,
         metavar="USE",
-        help="log in for this element, even with a token: server, smtp, imap (default: each without a valid token)",
+        help="log in for this element: server, smtp, imap or gmail (default: for each without a valid token)",
     )
     parser.add_argument("--flow", choices=FLOWS, metavar="FLOW", help="device, browser or paste")
     parser.add_argument(

@@ -7,12 +7,21 @@ from dataclasses import replace
 from tui_popretr.cli.login.terminal import Terminal
 from tui_popretr.cli.probing import probe_clients_async
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, ImapDestination, Settings, SmtpDestination
+from tui_popretr.config.model import (
+    ClientSettings,
+    Destination,
+    GmailDestination,
+    ImapDestination,
+    Settings,
+    SmtpDestination,
+    oauth_of,
+)
 from tui_popretr.config.oauth import Use
-from tui_popretr.delivery.remote import RemoteSink
+from tui_popretr.delivery.remote import InspectableSink, RemoteSink
 from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
 from tui_popretr.errors import PopretrError
 from tui_popretr.oauth.renewal import AccessTokens
+from tui_popretr.oauth.tokens import Tokens
 from tui_popretr.secret import Secret
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.passwords import Passwords
@@ -52,23 +61,37 @@ async def _try_server(settings: Settings, terminal: Terminal, connector: Connect
 
 
 async def _try_destination(settings: Settings, client: ClientSettings, terminal: Terminal) -> PopretrError | None:
-    destination = client.destination
-    assert isinstance(destination, SmtpDestination | ImapDestination)
-    oauth = destination.oauth
+    oauth = oauth_of(client.destination)
     assert oauth is not None
     tokens = AccessTokens(Passwords().obtain, SystemClock())
 
-    async def password() -> Secret:
-        return (await tokens.get(oauth)).access
+    async def get() -> Tokens:
+        return await tokens.get(oauth)
 
-    terminal.report(f"\nTrying a login at {destination.address} ...")
-    sink = sink_for(client, "", SinkEnvironment(announce_host=settings.paths.announce_host, password=password))
+    async def password() -> Secret:
+        return (await get()).access
+
+    terminal.report(f"\nTrying a login at {_name(client.destination)} ...")
+    environment = SinkEnvironment(announce_host=settings.paths.announce_host, password=password, tokens=get)
+    sink = sink_for(client, "", environment)
     assert isinstance(sink, RemoteSink)
     try:
-        await sink.prepare(0)
+        if isinstance(sink, InspectableSink):
+            await sink.look()
+        else:
+            await sink.prepare(0)
     except PopretrError as problem:
         return problem
     finally:
         await sink.close()
     terminal.report("The login works.")
     return None
+
+
+def _name(destination: Destination) -> str:
+    match destination:
+        case SmtpDestination() | ImapDestination():
+            return destination.address
+        case GmailDestination(account):
+            return f"Gmail, account {account}"
+    raise AssertionError(destination)

@@ -1,0 +1,1 @@
+"""Delivery into a Gmail account by Google's API."""
