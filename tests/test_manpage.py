@@ -67,7 +67,7 @@ def test_every_attribute_and_element_has_a_sentence() -> None:
     ],
 )
 def test_types_in_words(owner: str, name: str, expected: str) -> None:
-    (shape,) = [shape for each, shape in shapes(ROOTS["pop3download"]) if each == owner]
+    shape = next(shape for each, shape in shapes(ROOTS["pop3download"]) if each == owner)
     (setting,) = [setting for setting in shape.settings if setting.name == name]
     assert manpage_xml.type_name(setting) == expected
 

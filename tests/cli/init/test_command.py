@@ -268,7 +268,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     assert done.code == 64
     missing = (
         "one of --address, --mail; one of --user, --mail; one of --password-file, --password-command, --password-env,"
-        " --client-id; one of --maildir, --folder, --smtp"
+        " --client-id; one of --maildir, --folder, --smtp, --imap"
     )
     assert done.err.splitlines()[0] == (f"tui-popretr: there is no terminal to ask on, so these are missing: {missing}")
     done = run_program("init", "--user", "me", "--folder", "d", "--address", "h", environ={"HOME": str(tmp_path)})
@@ -291,6 +291,9 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         (("--password-env", "A-B"), "--password-env: the value of env is not the name"),
         (("--smtp", "a b"), "--smtp: 'a b' is not a mail address"),
         (("--sender", "a@b"), "--sender and --smtp-server go with --smtp"),
+        (("--imap-folder", "x"), "--imap-folder goes with --imap"),
+        (("--imap-user", "x"), "--imap-user goes with --imap"),
+        (("--imap", "::1"), "--imap: an IPv6 address needs brackets"),
         (("--keep", "--delete"), "argument --delete: not allowed with argument --keep"),
         (("--folder", "d", "--maildir", "m"), "argument --maildir: not allowed with argument --folder"),
     ],

@@ -190,7 +190,8 @@ def test_a_client_secret_that_is_missing(site: Site, login: Program, monkeypatch
     ("arguments", "error"),
     [
         (("--for", "smtp"), "the client 'work' has no <oauth> in <smtp>"),
-        (("--for", "imap"), "invalid choice"),
+        (("--for", "imap"), "the client 'work' has no <oauth> in <imap>"),
+        (("--for", "nntp"), "invalid choice"),
         (("--flow", "magic"), "invalid choice"),
         (("--port", "0"), "'0' is no port"),
         (("--port", "65536"), "'65536' is no port"),
