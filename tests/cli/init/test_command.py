@@ -268,7 +268,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     assert done.code == 64
     missing = (
         "one of --address, --mail; one of --user, --mail; one of --password-file, --password-command, --password-env,"
-        " --client-id; one of --maildir, --folder, --smtp, --imap"
+        " --client-id; one of --maildir, --folder, --smtp, --imap, --gmail"
     )
     assert done.err.splitlines()[0] == (f"tui-popretr: there is no terminal to ask on, so these are missing: {missing}")
     done = run_program("init", "--user", "me", "--folder", "d", "--address", "h", environ={"HOME": str(tmp_path)})
