@@ -484,6 +484,27 @@ async def test_answers_before_a_cut_count(autojump_clock: MockClock) -> None:
     assert str(error) == f"{NAME} ended the session: BYE [UNAVAILABLE] shutting down"
 
 
+@trio_test
+async def test_an_answer_before_a_cut_in_the_next_message(autojump_clock: MockClock) -> None:
+    async def play(peer: Peer) -> None:
+        await peer.heard()
+        await peer.octets(4)
+        await trio.sleep(1)
+        await peer.say("a1 OK [APPENDUID 7 1] done")
+        await peer.close()
+        raise EOFError
+
+    async def content() -> AsyncGenerator[bytes]:
+        yield b"x" * 70_000
+        yield b"x" * 70_000
+        await trio.sleep(5)
+        yield b"x"
+
+    both = [transfer(b"ab"), Transfer(Message(140_001), content())]
+    await broken(play, both)
+    assert [each.progress for each in both] == [APPENDED, UNSENT]
+
+
 @pytest.mark.parametrize(
     ("octets", "words"),
     [

@@ -131,7 +131,7 @@ async def test_a_certificate_that_is_not_trusted(server: Dovecot) -> None:
     with pytest.raises(ImapServerNotTrusted, match="signed by an authority that is not trusted here") as caught:
         async with connected(destination(server, tls=TlsPolicy())):
             pass
-    assert "in <ssl> in <imap>" in caught.value.advice
+    assert "in the <ssl> of <imap>" in caught.value.advice
 
 
 @trio_test

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from base64 import b64encode
 from dataclasses import replace
 from typing import Any
@@ -19,7 +21,7 @@ from tui_popretr.config.oauth import Endpoints, OAuth, Provider
 from tui_popretr.config.sources import Literal
 from tui_popretr.delivery.imap.credentials import Credentials
 from tui_popretr.delivery.imap.login import TokenRenewedError
-from tui_popretr.delivery.imap.opening import establish
+from tui_popretr.delivery.imap.opening import establish, explain
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
@@ -31,6 +33,7 @@ from tui_popretr.errors import (
     PasswordUnavailable,
     ProviderFailed,
 )
+from tui_popretr.net import tls_errors
 from tui_popretr.net.tls import TlsContexts
 from tui_popretr.secret import Secret
 
@@ -185,6 +188,19 @@ async def test_a_server_that_closes_at_once(autojump_clock: MockClock) -> None:
         await peer.close()
 
     await failure(ImapTemporaryFailure, "closed the connection", play, destination())
+
+
+@pytest.mark.parametrize("latent", [False, True])
+def test_the_texts_of_tls_are_those_of_imap(latent: bool) -> None:
+    policy = TlsPolicy(latent=latent)
+    problems: list[Exception] = [ssl.SSLError(1, "x"), ssl.SSLEOFError(8, "x"), ConnectionResetError(104, "x")]
+    problems[0].reason = "WRONG_VERSION_NUMBER"  # type: ignore[attr-defined]
+    for problem in problems:
+        error = explain(NAME, tls_errors.explain(problem, tls_errors.Attempt(policy, "imap.test", "imap.test", "143")))
+        text = f"{error} {error.advice}"
+        assert "POP3" not in text
+        assert "the client" not in text
+        assert not re.search(r"\bSTLS\b|latent", text)
 
 
 # --- methods ----------------------------------------------------------------------------------------------------------

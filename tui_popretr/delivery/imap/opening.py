@@ -170,7 +170,9 @@ async def _start_tls(
 
 def explain(name: str, failure: TlsFailed) -> ImapServerNotTrusted:
     """Return the error for a failed handshake."""
-    advice = failure.advice.replace("in the client's <ssl>", "in <ssl> in <imap>")
+    # The texts are made for POP3 (net/tls_errors.py).
+    advice = failure.advice.replace("in the client's <ssl>", "in the <ssl> of <imap>").replace('latent="Y" ', "")
     if "POP3 begins in clear" in advice:
-        advice = "if IMAP begins in clear there, as it does at port 143, add <starttls>Y</starttls>"
-    return ImapServerNotTrusted(f"TLS with {name} failed: {failure}", advice=advice)
+        advice = "if IMAP begins in clear there, as it does at port 143, add <starttls>Y</starttls> to <imap>"
+    words = str(failure).replace("STLS", "STARTTLS")
+    return ImapServerNotTrusted(f"TLS with {name} failed: {words}", advice=advice)
