@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.dovecot.mixed import mixed_messages
+from tests.program.process import run_program
 from tests.program.site import PASSWORD, Run, Site, client, without_received
 from tests.support.dovecot import Dovecot, as_retrieved, require_imap
 from tui_popretr.imap import utf7
@@ -146,3 +147,12 @@ def test_the_folders_are_subscribed(server: Dovecot, done: Run) -> None:
         _, found = reader.lsub()
     names = b" ".join(each for each in found if isinstance(each, bytes))
     assert all(utf7.encode(each) in names for each in (GREEK, AND))
+
+
+def test_check_connect_shows_the_folders(site: Site, done: Run, server: Dovecot) -> None:
+    found = run_program("check", "--connect", str(site.path))
+    assert found.code == 0, found.err
+    assert f"  IMAP login:   127.0.0.1:{server.imaps_port} as reader" in found.out
+    assert f"  IMAP folder:  {GREEK}, {COUNT} messages" in found.out
+    assert f"  IMAP folder:  {AND}, {COUNT // 2} messages" in found.out
+    assert PASSWORD not in found.out + found.err

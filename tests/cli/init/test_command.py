@@ -27,11 +27,12 @@ from tui_popretr.cli.init import command as init
 from tui_popretr.cli.init.ask import client_id_of
 from tui_popretr.cli.main import main
 from tui_popretr.cli.parser import build_parser, normalise
-from tui_popretr.config.account import Server
+from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import ClientSettings, FolderDestination, MaildirDestination
+from tui_popretr.config.model import ClientSettings, FolderDestination, ImapDestination, MaildirDestination
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
+from tui_popretr.config.sources import FromEnvironment
 from tui_popretr.errors import PopretrError, ServerUnreachable, TlsFailed, TlsRequired, UidlUnavailable
 from tui_popretr.net.connect import connect
 from tui_popretr.net.stream import Stream
@@ -55,7 +56,7 @@ def arguments(address: str, *more: str, user: str = "me@example.test") -> list[s
     """Arguments that leave nothing to be asked."""
     if not {"--password-env", "--password-file", "--password-command"}.intersection(more):
         more = ("--password-env", "POP_PASSWORD", *more)
-    if not {"--folder", "--smtp"}.intersection(more):
+    if not {"--folder", "--smtp", "--imap"}.intersection(more):
         more = ("--maildir", "~/Maildir", *more)
     return ["init", "--address", address, "--user", user, *more]
 
@@ -198,6 +199,37 @@ def test_mail_goes_on_by_smtp(tmp_path: Path, run: Run) -> None:
     assert 'recip="me@home.test"' in text
     assert "<sender>pop3downloader@localhost</sender>" in text
     assert "<address>mx:2525</address>" in text
+
+
+@pytest.mark.parametrize(("port", "starttls"), [(993, False), (143, True), (1993, False)])
+def test_mail_goes_into_an_imap_server(port: int, starttls: bool, tmp_path: Path, run: Run) -> None:
+    login = ("--imap-user", "me@home.test", "--imap-password-env", "POP_PASSWORD", "--imap-folder", "Old & new")
+    done = run("pop.example.test", "--offline", "--imap", f"imap.home.test:{port}", *login)
+    assert done.code == 0, done.err
+    assert only_client(tmp_path).destination == ImapDestination(
+        "imap.home.test",
+        port,
+        starttls=starttls,
+        username="me@home.test",
+        password=FromEnvironment("POP_PASSWORD"),
+        tls=TlsPolicy(latent=starttls),
+        folder="Old & new",
+    )
+    assert ("<address>imap.home.test</address>" in usual(tmp_path).read_text()) == (port != 1993)
+
+
+def test_without_the_login_at_the_imap_server(run: Run) -> None:
+    done = run("pop.example.test", "--offline", "--imap", "imap.home.test")
+    assert done.code == 64
+    assert "missing: --imap-user; one of --imap-password-file, --imap-password-command, --imap-password-env" in done.err
+
+
+def test_the_imap_server_is_tried(tmp_path: Path, server: RunningServer, run: Run) -> None:
+    login = ("--imap-user", "me", "--imap-password-env", "POP_PASSWORD")
+    done = run(server.tls_address, "--imap", "127.0.0.1:1", *login)
+    assert done.code == 69
+    assert "cannot reach the IMAP server 127.0.0.1:1" in done.err
+    assert nothing_in(tmp_path)
 
 
 # --- passwords --------------------------------------------------------------------------------------------------------
