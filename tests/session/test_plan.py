@@ -55,6 +55,7 @@ def record(state: MessageState = MessageState.DELIVERED, uid: str | None = "u1",
         None,
         values["time"],
         born=values["time"],
+        mark=values.get("mark"),
     )
 
 
@@ -114,6 +115,20 @@ def test_a_seen_message_is_skipped_by_newonly_only(policy: Policy, expected: str
 @pytest.mark.parametrize("policy", [PRESERVE, NEW_ONLY, FOURTEEN_DAYS])
 def test_under_preserve_a_uid_that_comes_back_is_new_mail(state: MessageState, policy: Policy) -> None:
     assert verdict(plan_for(policy, record(state, time=NOW - 100 * DAY))) == "fetch"
+
+
+@pytest.mark.parametrize("policy", [DELETE, PRESERVE, NEW_ONLY, FOURTEEN_DAYS, PRESERVE_FOURTEEN_DAYS])
+def test_a_message_in_doubt_is_neither_retrieved_nor_deleted(policy: Policy) -> None:
+    plan = plan_for(policy, record(MessageState.DELIVERING, time=NOW - 100 * DAY, mark="x"))
+    assert plan.work == plan.separate_deletions == []
+    (skip,) = plan.skips
+    assert (skip.failure, skip.in_doubt, skip.silent) == (True, True, False)
+
+
+@pytest.mark.parametrize("policy", [DELETE, PRESERVE, NEW_ONLY])
+def test_a_message_in_doubt_without_uid_is_matched(policy: Policy) -> None:
+    in_doubt = record(MessageState.DELIVERING, uid=None, mark="x")
+    assert plan_for(policy, in_doubt, listing=[Listed(1, None, 1000)]).without_uid == [in_doubt]
 
 
 @pytest.mark.parametrize("policy", [DELETE, NEW_ONLY_AND_DELETE])

@@ -160,9 +160,13 @@ def make_plan(
         if record.uid is not None:
             # Found by its UID only: if the server stops listing UIDs, the message is retrieved again (matching.py).
             known[record.uid] = record
-        elif record.state in (MessageState.KEPT, MessageState.DELIVERING) or (
-            record.state is MessageState.DELIVERED
-            and (to_delete(record, policy, clock) or policy.new_only or not record.quit_confirmed)
+        elif (
+            record.state is MessageState.KEPT
+            or _is_in_doubt(record)
+            or (
+                record.state is MessageState.DELIVERED
+                and (to_delete(record, policy, clock) or policy.new_only or not record.quit_confirmed)
+            )
         ):
             plan.without_uid.append(record)
     failed: list[tuple[int, Fetch]] = []
@@ -225,7 +229,7 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
     """Decide on a message that has a record for its UID; None: retrieve it like a new one."""
     if record.state is MessageState.KEPT:
         return Skip(listed, "kept: it was delivered, and shorter than listed", silent=True, kept=True)
-    if record.state is MessageState.DELIVERING:
+    if _is_in_doubt(record):
         return Skip(listed, IN_DOUBT, failure=True, in_doubt=True)
     if record.state is MessageState.SKIPPED:
         return Skip(listed, "skipped by you", silent=True)
@@ -247,6 +251,11 @@ def _decide(listed: Listed, record: Record, policy: Policy, clock: float) -> Ver
     if policy.new_only or (policy.preserve and not record.quit_confirmed):
         return Skip(listed, "retrieved before", silent=True)
     return None
+
+
+def _is_in_doubt(record: Record) -> bool:
+    """Whether only its receiver knows if the message has arrived (delivery/remote.py)."""
+    return record.state is MessageState.DELIVERING and record.mark is not None
 
 
 def _order_deletions(
