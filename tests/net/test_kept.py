@@ -116,7 +116,8 @@ async def test_a_connection_that_cannot_be_kept(answer: bytes) -> None:
     async def script(server: Server) -> None:
         await server.heard()
         await server.say(answer)
-        await server.ends[0].send_stream.aclose()
+        if not answer.startswith(OK):  # more than an answer
+            await server.ends[0].send_stream.aclose()
         await server.connected(2)
         await server.heard()
         await server.say(OK)

@@ -196,8 +196,6 @@ class WebConnection:
         except BaseException:
             exchange.close()
             raise
-        if answer.early:
-            exchange.close()
         return Response.of(self.host, answer)
 
     async def _open(self) -> Exchange:
