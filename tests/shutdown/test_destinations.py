@@ -1,4 +1,4 @@
-"""SIGTERM while every destination hangs: a mail server, a command that ignores signals, and the disk."""
+"""SIGTERM while every destination hangs: mail servers, a command that ignores signals, and the disk."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.delivery.imap.mailbox import USER, WORD, Mailbox, serving
 from tests.delivery.smtp.receiver import Hang, Receiver, receiving
 from tests.program.process import client, mail, run_program, started, write_configuration
 from tests.shutdown.places import Asking
@@ -20,7 +21,7 @@ from tests.support.waiting import wait_for
 #: Seconds that an end may take, with a reserve for a busy machine; and without the thread that forces it in time.
 IN_ORDER, UNFORCED = 10.0 + 3.0, 12.0 + 3.0
 
-NAMES = ("smtp", "mda", "maildir")
+NAMES = ("smtp", "imap", "mda", "maildir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,14 @@ class Place:
     drops: list[ServedMaildrop]
     server: RunningServer
     receiver: Receiver
+    mailbox: Mailbox
     command: Asking
 
     def configuration(self) -> str:
         relay = f'<smtp enabled="Y"><address>127.0.0.1:{self.receiver.port}</address><sender>a@b.test</sender></smtp>'
-        destinations = (relay, f'<mda command="{self._agent()}"/>', "")
+        login = f"<username>{USER}</username><password>{WORD}</password>"
+        imap = f'<imap><address>127.0.0.1:{self.mailbox.port}</address>{login}<ssl enabled="N"/></imap>'
+        destinations = (relay, imap, f'<mda command="{self._agent()}"/>', "")
         clients = (
             client(name, self.server.address, user=name, more=more)
             for name, more in zip(NAMES, destinations, strict=True)
@@ -61,6 +65,7 @@ class Place:
     def wait(self) -> None:
         """Wait until all hang."""
         wait_for(lambda: not self.receiver.script["DOT"], lambda: "the end of no message is sent")
+        wait_for(lambda: not self.mailbox.script["APPEND"], lambda: "nothing is appended")
         wait_for(lambda: self.command.alive, lambda: "the command is not started")
         wait_for((self.folder / "fsync").exists, lambda: "no file is fsynced")
         (self.folder / "disk").write_bytes(b"")
@@ -81,7 +86,8 @@ class Place:
     def _arrived(self) -> list[str]:
         """Return the messages that have arrived, by the names of their clients."""
         files = [*self.folder.glob("delivered.*"), *self.folder.glob("var/mail/*/new/*")]
-        contents = [*(file.read_bytes() for file in files), *(each.content for each in self.receiver.mails)]
+        sent = (each.content for each in self.receiver.mails)
+        contents = [*(file.read_bytes() for file in files), *sent, *self.mailbox.contents]
         return [name for content in contents for name in NAMES if f"<{name}@example.test>".encode() in content]
 
 
@@ -91,9 +97,15 @@ def place(folder: Path) -> Iterator[Place]:
     drops = [ServedMaildrop(name, PASSWORD) for name in NAMES]
     for name, drop in zip(NAMES, drops, strict=True):
         drop.add(mail(name))
-    with running_server(drops) as server, receiving() as receiver, closing(Asking(folder)) as command:
+    with (
+        running_server(drops) as server,
+        receiving() as receiver,
+        serving() as mailbox,
+        closing(Asking(folder)) as command,
+    ):
         receiver.on("DOT", Hang())
-        yield Place(folder, drops, server, receiver, command)
+        mailbox.on("APPEND", "hang")
+        yield Place(folder, drops, server, receiver, mailbox, command)
 
 
 def test_all_hang(tmp_path: Path) -> None:
