@@ -75,6 +75,12 @@ def _imap_folder() -> str | None:
     return next((folder for folder in folders if folder and Path(folder, "imap").exists()), None)
 
 
+def installed_version() -> str:
+    """The version of the Dovecot that is installed, such as 2.3."""
+    program = _program()
+    return _version(program) if program else ""
+
+
 def _program() -> str | None:
     return shutil.which("dovecot", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin"]))
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from trio.testing import trio_test
 
-from tests.support.dovecot import Dovecot, as_retrieved, require_imap
+from tests.support.dovecot import Dovecot, as_retrieved, installed_version, require_imap
 from tests.support.passwords import PASSWORD
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.choices import AuthType
@@ -19,7 +19,7 @@ from tui_popretr.config.sources import Literal
 from tui_popretr.delivery.imap.connection import ImapConnection
 from tui_popretr.delivery.imap.opening import Opening
 from tui_popretr.delivery.imap.transfer import Progress, Transfer
-from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapLoginFailed, ImapServerNotTrusted
+from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapLoginFailed, ImapRefused, ImapServerNotTrusted
 from tui_popretr.facts import Direction
 from tui_popretr.imap import Message
 from tui_popretr.secret import Secret
@@ -29,6 +29,12 @@ pytestmark = pytest.mark.dovecot
 USER = "me@imap.test"
 #: What the server offers, cut down to what is needed and to what the test is about.
 _OFFER = "imap_capability = IMAP4rev1 SASL-IR {}\n"
+#: An account of 20,000 octets, in the words of each version.
+_QUOTA = {
+    "2.3": "mail_plugins = quota\n"
+    "plugin {\n  quota = count:all\n  quota_rule = *:bytes=20000\n  quota_vsizes = yes\n}\n",
+    "2.4": "mail_plugins {\n  quota = yes\n}\nquota_storage_size = 20000B\nquota all {\n  driver = count\n}\n",
+}
 MAIL = b"Message-ID: <1@x.test>\r\nSubject: a\r\n\r\ntext\r\n"
 
 
@@ -247,3 +253,31 @@ async def test_a_folder_name_that_the_server_cannot_have(server: Dovecot) -> Non
             await connection.create("a/b/../c\x7f/")
         assert re.search("cannot make the folder", str(caught.value))
         assert connection.usable
+
+
+@pytest.fixture
+def full() -> Iterator[Dovecot]:
+    """A server whose mailboxes are small."""
+    require_imap()
+    with Dovecot(imap=True, more=_QUOTA[installed_version()]) as dovecot:
+        dovecot.add_user(USER, PASSWORD)
+        yield dovecot
+
+
+@trio_test
+async def test_a_full_mailbox(full: Dovecot) -> None:
+    """It refuses what is too much, in the middle of the literal or at its end, and takes the next one."""
+    async with connected(destination(full)) as connection:
+        for size in (30_000, 3_000_000):
+            too_much = transfer(b"x" * 998 + b"\r\n" + b"y" * size)
+            last = transfer(MAIL)
+            await connection.append("INBOX", [too_much, last], recorded)
+            assert too_much.progress is Progress.REFUSED
+            assert type(too_much.error) is ImapRefused
+            assert "OVERQUOTA" in str(too_much.error)
+            if connection.usable:
+                assert last.progress is Progress.APPENDED
+            else:
+                assert last.progress is Progress.UNSENT
+                break
+    assert set(map(as_retrieved, full.messages(USER))) == {MAIL}

@@ -40,8 +40,6 @@ class Subject(Enum):
 #: Refusals for now, whatever was refused. Gmail has THROTTLED.
 _FOR_NOW: Final = frozenset(("UNAVAILABLE", "INUSE", "SERVERBUG", "EXPUNGEISSUED", "THROTTLED"))
 _MISSING: Final = frozenset(("NONEXISTENT", "TRYCREATE"))
-#: Of RFC 7889 (TOOBIG), RFC 3516 (UNKNOWN-CTE) and RFC 5530.
-_OF_MESSAGE: Final = frozenset(("TOOBIG", "UNKNOWN-CTE", "CANNOT"))
 #: Codes that do not say why: the text does.
 _WITH_TEXT: Final = frozenset(("ALERT", "LIMIT", "CONTACTADMIN"))
 
