@@ -29,10 +29,16 @@ from tui_popretr.cli.main import main
 from tui_popretr.cli.parser import build_parser, normalise
 from tui_popretr.config.account import Server, TlsPolicy
 from tui_popretr.config.choices import AuthType
-from tui_popretr.config.model import ClientSettings, FolderDestination, ImapDestination, MaildirDestination
+from tui_popretr.config.model import (
+    ClientSettings,
+    FolderDestination,
+    GmailDestination,
+    ImapDestination,
+    MaildirDestination,
+)
 from tui_popretr.config.problems import Severity
 from tui_popretr.config.reader import load
-from tui_popretr.config.sources import FromEnvironment
+from tui_popretr.config.sources import FromEnvironment, FromFile
 from tui_popretr.errors import PopretrError, ServerUnreachable, TlsFailed, TlsRequired, UidlUnavailable
 from tui_popretr.net.connect import connect
 from tui_popretr.net.stream import Stream
@@ -56,7 +62,7 @@ def arguments(address: str, *more: str, user: str = "me@example.test") -> list[s
     """Arguments that leave nothing to be asked."""
     if not {"--password-env", "--password-file", "--password-command"}.intersection(more):
         more = ("--password-env", "POP_PASSWORD", *more)
-    if not {"--folder", "--smtp", "--imap"}.intersection(more):
+    if not {"--folder", "--smtp", "--imap", "--gmail"}.intersection(more):
         more = ("--maildir", "~/Maildir", *more)
     return ["init", "--address", address, "--user", user, *more]
 
@@ -232,6 +238,25 @@ def test_the_imap_server_is_tried(tmp_path: Path, server: RunningServer, run: Ru
     assert nothing_in(tmp_path)
 
 
+def test_mail_goes_into_gmail(tmp_path: Path, run: Run) -> None:
+    given = ("--gmail-client-id", "id-of-mine", "--gmail-client-secret-file", "s", "--gmail-labels", "A | B/C")
+    done = run("pop.example.test", "--offline", "--gmail", "me@gmail.com", *given)
+    assert done.code == 0, done.err
+    found = only_client(tmp_path).destination
+    assert isinstance(found, GmailDestination)
+    assert found == GmailDestination("me@gmail.com", found.oauth, labels=("A", "B/C"))
+    assert found.oauth is not None
+    assert (found.oauth.client_id, found.oauth.client_secret) == ("id-of-mine", FromFile(f"{os.getcwd()}/s"))
+    assert "\n  tui-popretr login --client example\n" in done.out
+    assert "Google itself could not be part of the tests" in done.err
+
+
+def test_without_the_client_id_for_gmail(run: Run) -> None:
+    done = run("pop.example.test", "--offline", "--gmail", "me@gmail.com")
+    assert done.code == 64
+    assert "missing: --gmail-client-id; --gmail-client-secret-file" in done.err
+
+
 # --- passwords --------------------------------------------------------------------------------------------------------
 
 
@@ -325,6 +350,9 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         (("--sender", "a@b"), "--sender and --smtp-server go with --smtp"),
         (("--imap-folder", "x"), "--imap-folder goes with --imap"),
         (("--imap-user", "x"), "--imap-user goes with --imap"),
+        (("--gmail", "me"), "--gmail: 'me' is not a whole mail address"),
+        (("--gmail-client-id", "x"), "--gmail-client-id goes with --gmail"),
+        (("--gmail", "a@b.test", "--gmail-labels", "INBOX"), "--gmail-labels: the label 'INBOX' cannot be given"),
         (("--imap", "::1"), "--imap: an IPv6 address needs brackets"),
         (("--keep", "--delete"), "argument --delete: not allowed with argument --keep"),
         (("--folder", "d", "--maildir", "m"), "argument --maildir: not allowed with argument --folder"),

@@ -13,7 +13,7 @@ from tests.program.process import mail, run_program
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
-from tui_popretr.config.model import ClientSettings, MaildirDestination
+from tui_popretr.config.model import ClientSettings, GmailDestination, MaildirDestination
 from tui_popretr.config.reader import load
 from tui_popretr.config.sources import FromCommand, FromEnvironment, FromFile
 from tui_popretr.popserver.certificates import ca_path, server_context
@@ -127,6 +127,34 @@ def test_a_variable_and_a_mail_server(tmp_path: Path, server: RunningServer) -> 
     client = only_client(tmp_path)
     assert client.server.password == FromEnvironment("POP_PASSWORD")
     assert client.recip == "me@home.test"
+
+
+def test_gmail(tmp_path: Path, server: RunningServer) -> None:
+    talk = converse(
+        tmp_path,
+        [*INIT, "--user", "me@example.test", "--address", server.tls_address, "--password-env", "POP_PASSWORD"],
+        [
+            (WHERE, "5"),
+            ("Gmail address: ", "me@gmail.com"),
+            ("Client id: ", "id-of-mine"),
+            ("Client secret (not shown): ", PASSWORD),
+            ("(none: -) [-]: ", "Example | Old"),
+            (DELETE, ""),
+            ("Log in now? (y/n) [y]: ", "n"),
+        ],
+        environ={"POP_PASSWORD": PASSWORD},
+    )
+    assert talk.code == 0, talk.screen
+    assert PASSWORD not in talk.screen
+    assert "localhost-gmail.secret, which holds the client secret" in talk.screen
+    found = only_client(tmp_path).destination
+    assert isinstance(found, GmailDestination)
+    assert (found.account, found.labels) == ("me@gmail.com", ("Example", "Old"))
+    assert found.oauth is not None
+    secret = tmp_path / ".config/tui-popretr/localhost-gmail.secret"
+    assert found.oauth.client_secret == FromFile(str(secret))
+    assert secret.read_text() == f"{PASSWORD}\n"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
 
 
 def test_only_what_the_arguments_do_not_say_is_asked(tmp_path: Path, server: RunningServer) -> None:
