@@ -21,7 +21,7 @@ WORDS = st.sampled_from(
 STREAMS = st.lists(WORDS | st.binary(max_size=3), max_size=40).map(b"".join)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.sampled_from(State), st.integers(0, 3), STREAMS, st.lists(st.integers(0, 5), min_size=1, max_size=20))
 def test_cuts_do_not_matter(state: State, commands: int, stream: bytes, sizes: list[int]) -> None:
     pieces, at, turn = [], 0, 0
@@ -48,7 +48,7 @@ def test_cuts_do_not_matter(state: State, commands: int, stream: bytes, sizes: l
     assert not [c for c in str(caught.value) if unicodedata.category(c) == "Cc"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.booleans(), STREAMS)
 def test_no_ok_before_the_end(at_once: bool, stream: bytes) -> None:
     machine = appending(7, capabilities=("LITERAL+",) if at_once else ())
@@ -59,7 +59,7 @@ def test_no_ok_before_the_end(at_once: bool, stream: bytes) -> None:
         machine.end()
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(STREAMS)
 def test_the_machine_can_go_on_or_says_that_it_cannot(stream: bytes) -> None:
     machine = ready()

@@ -150,6 +150,7 @@ def test_answers_belong_to_the_tags() -> None:
         (b"* \r\n", "not an IMAP response"),
         (b"* (x)\r\n", "not an IMAP response"),
         (b"+ go\r\n", "continues what was not begun"),
+        (b"+OK done\r\n", "not an IMAP response"),
         (b"* PREAUTH hi\r\n", "greeted twice"),
         (b"* 1 FETCH UID\r\n", "FETCH data that are not valid"),
         (b"* 1 FETCH (UID)\r\n", "FETCH data that are not valid"),

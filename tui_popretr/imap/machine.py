@@ -236,8 +236,8 @@ class Machine:
             return self._untagged([first[2:], *parts[1:]], line)
         if self._state is State.GREETING:
             raise RemoteProtocolError(f"did not greet as an IMAP server: {visible(line, 200)}")
-        if first.startswith(b"+"):
-            return self._continuation(first[1:].removeprefix(b" "), line)
+        if first == b"+" or first.startswith(b"+ "):
+            return self._continuation(first[2:], line)
         match = _TAGGED.fullmatch(first)
         status = parse_status(match[2]) if match else None
         if match is None or status is None or status.condition in (Condition.BYE, Condition.PREAUTH):

@@ -12,7 +12,7 @@ MAX_RESPONSE = 1024 * 1024
 
 _LITERAL = re.compile(rb"~?\{([0-9]{1,20})\}\Z")
 _FETCH = re.compile(rb"\* [0-9]+ FETCH ", re.IGNORECASE)
-_STATUS = re.compile(rb"[^ ]+ (?:OK|NO|BAD|BYE|PREAUTH)(?: |\Z)|\+", re.IGNORECASE)
+_STATUS = re.compile(rb"[^ ]+ (?:OK|NO|BAD|BYE|PREAUTH)(?: |\Z)|\+(?: |\Z)", re.IGNORECASE)
 
 
 class ResponseReader:

@@ -32,6 +32,7 @@ def status(line: str) -> Status:
         (Subject.MESSAGE, "No space left on device", ImapRefused),
         (Subject.MESSAGE, "[ALERT] Over quota", ImapRefused),
         (Subject.MESSAGE, "Temporary failure, please try again later", ImapTemporaryFailure),
+        (Subject.MESSAGE, "System I/O error", ImapTemporaryFailure),
         (Subject.MESSAGE, "[THROTTLED] slow down", ImapTemporaryFailure),
         (Subject.MESSAGE, "[TOOBIG] over quota of size", ImapMessageRefused),
         (Subject.MESSAGE, "Message contains NUL characters", ImapMessageRefused),

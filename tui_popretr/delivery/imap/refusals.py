@@ -21,7 +21,7 @@ from tui_popretr.errors import (
     ImapServerUnreachable,
     ImapTemporaryFailure,
 )
-from tui_popretr.imap import Status
+from tui_popretr.imap import SHOWN, Status
 from tui_popretr.sasl.refusals import LoginRefusal, advice_for, classify
 
 
@@ -58,7 +58,8 @@ _OF_LOGIN: Final = {
 #: The words of refusals without a code.
 _TEXT_FOR_NOW: Final = re.compile(
     r"\btemporar|\b(?:try|retry)\b.*\b(?:again|later)\b|\btoo many\b.*\b(?:connections?|sessions?|logins?|commands?)\b"
-    r"|\b(?:currently|temporarily)? ?unavailable\b|\bmaximum\b.*\bconnections\b|\bshutting down\b|\bsystem error\b",
+    r"|\b(?:currently|temporarily)? ?unavailable\b|\bmaximum\b.*\bconnections\b|\bshutting down\b"
+    r"|\b(?:internal|system|server)\b.{0,20}\berror\b",
     re.IGNORECASE,
 )
 _TEXT_FULL: Final = re.compile(
@@ -81,7 +82,7 @@ def refusal(text: str, status: Status, subject: Subject, username: str = "") -> 
     - ImapLoginFailed, ImapServerUnreachable, ImapProtocolError.
     """
     code = "" if status.code is None else status.code.name
-    words = status.text.decode("utf-8", "replace")
+    words = status.text[:SHOWN].decode("utf-8", "replace")  # a long text would take the patterns a long time
     if subject is Subject.LOGIN and code not in _FOR_NOW:
         return _login_refusal(text, code, words, username)
     in_words = not code or code in _WITH_TEXT

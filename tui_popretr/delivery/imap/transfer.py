@@ -83,8 +83,9 @@ class Transmission:
         except _GaveUpError:
             await self._take_answers()
         except DeliveryFailed as broken:
-            for response in await self._dialogue.last_responses():
-                self._take(response)
+            if self._dialogue.lost:
+                for response in await self._dialogue.last_responses():
+                    self._take(response)
             raise self._dialogue.farewell_or(broken) from None
 
     # --- one command --------------------------------------------------------------------------------------------------
