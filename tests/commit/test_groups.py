@@ -200,6 +200,18 @@ async def test_stop_leaves_what_may_have_been_sent(tmp_path: Path, autojump_cloc
 
 
 @trio_test
+async def test_stop_before_a_group_is_sent(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with office(tmp_path, Group(2, 1000)) as here:
+        here.receiver.on_marked = here.queue.stop
+        await here.put(1, 2, 3)
+        await here.run()
+        assert {type(each) for each in here.ends.values()} == {DeliveryStopped}
+        assert here.receiver.groups == []
+        assert await here.states() == {}
+        assert here.queue._buffered == 0
+
+
+@trio_test
 async def test_messages_that_cannot_be_marked_are_not_sent(tmp_path: Path, autojump_clock: MockClock) -> None:
     async def mark(*_: object) -> Sequence[str | None]:
         raise DEAF

@@ -90,6 +90,22 @@ async def test_without_an_answer_only_that_message_stays(
 
 
 @trio_test
+async def test_an_equal_message_waits_for_the_answer(world: AskedWorld, autojump_clock: MockClock) -> None:
+    """It would be found in place of the one in doubt, which has not arrived."""
+    world.add(mail(1))
+    world.receiver.lost.add("1@example.test")
+    await world.poll()
+    world.add(mail(1))
+    world.receiver.lost.clear()
+    world.receiver.deaf = DEAF
+    assert (await world.poll()).failed == 2
+    assert world.receiver.messages == []
+    world.receiver.deaf = None
+    assert (await world.poll()).messages == 2
+    assert world.receiver.messages == [mail(1), mail(1)]
+
+
+@trio_test
 async def test_the_error_of_the_question_is_the_sessions(world: AskedWorld, autojump_clock: MockClock) -> None:
     """If there is nothing else to retrieve, no other call shows what is wrong."""
     world.add(mail(1))

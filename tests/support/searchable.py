@@ -31,6 +31,8 @@ class Receiver:
         #: How often it was asked.
         self.asked = 0
         self.group = Group(1, 0)
+        #: Called when a group was marked, before it is sent.
+        self.on_marked: Callable[[], object] = lambda: None
         #: Called when a group was sent and before it is answered.
         self.on_sent: Callable[[], object] = lambda: None
 
@@ -57,6 +59,7 @@ class PlayedSink:
 
     async def mark(self, messages: Sequence[OutgoingMessage]) -> Sequence[str | None]:
         await trio.lowlevel.checkpoint()
+        self._receiver.on_marked()
         first = len(self._receiver.messages)
         return [
             json.dumps([each.message_id, first, each.content.octets]) if each.message_id else None for each in messages

@@ -128,7 +128,9 @@ async def test_a_folder_that_is_missing_is_made(
     async with connected(mailbox, tmp_path, folder=GREEK) as sink:
         await sink.prepare(0)
         assert GREEK not in mailbox.folders, "not before there is mail for it"
-        outcomes = await send(sink, messages(sink, "a@x", "b@x"))
+        recorded: list[int] = []
+        outcomes = await send(sink, messages(sink, "a@x", "b@x"), lambda: recorded.append(len(mailbox.folders)))
+        assert recorded == [1], "once, although they are sent twice"
         assert outcomes == (["; UID=99:1", "; UID=99:2"] if "UIDPLUS" in capabilities else ["", ""])
         await send(sink, messages(sink, "c@x"))
     folder = mailbox.folders[GREEK]

@@ -101,11 +101,6 @@ class Appending:
         return all(each.is_unsent for each in self._items)
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether the server may have one of them."""
-        return any(each.transfer is not None and each.transfer.progress is Progress.IN_DOUBT for each in self._items)
-
-    @property
     def is_due(self) -> bool:
         """Whether run() has something to do: after a refusal, or over a new connection."""
         return any(each.is_due for each in self._items)

@@ -129,8 +129,6 @@ class ImapSink:
                 appending.fail(problem)
             finally:
                 self._position.appended(appending.places)
-                if appending.in_doubt:
-                    self._position.forget()
                 self._tidy()
             return appending.outcomes()
 
