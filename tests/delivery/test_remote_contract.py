@@ -16,12 +16,16 @@ from trio.testing import trio_test
 from tests.delivery.imap.mailbox import serving
 from tests.delivery.making import JOURNAL, client
 from tests.delivery.smtp.receiver import receiving
-from tui_popretr.config.model import CommandDestination, Destination
+from tests.support.gmail import ACCOUNT, SCOPES, TOKEN, FakeGmail
+from tests.support.gmail_serving import running_gmail
+from tui_popretr.config.model import CommandDestination, Destination, GmailDestination
 from tui_popretr.delivery.filedraft import SPILL
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import RemoteSink
 from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
 from tui_popretr.errors import DeliveryFailed
+from tui_popretr.oauth.tokens import Tokens
+from tui_popretr.secret import Secret
 
 LINE = b"x" * 98 + b"\r\n"
 
@@ -36,7 +40,7 @@ class Place:
 
     @asynccontextmanager
     async def sink(self) -> AsyncIterator[RemoteSink]:
-        sink = sink_for(client(self.destination), JOURNAL, SinkEnvironment(spool=str(self.spool)))
+        sink = sink_for(client(self.destination), JOURNAL, SinkEnvironment(spool=str(self.spool), tokens=_tokens))
         assert isinstance(sink, RemoteSink)
         try:
             yield sink
@@ -44,7 +48,11 @@ class Place:
             await sink.close()
 
 
-@pytest.fixture(params=["smtp", "lmtp", "imap", "command"])
+async def _tokens() -> Tokens:
+    return Tokens(Secret(TOKEN), None, None, SCOPES, ACCOUNT, 0.0)
+
+
+@pytest.fixture(params=["smtp", "lmtp", "imap", "gmail", "command"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     spool = tmp_path / "store" / "spool"
     with ExitStack() as stack:
@@ -58,6 +66,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         if request.param == "imap":
             mailbox = stack.enter_context(serving())
             yield Place(mailbox.destination(), spool, lambda: list(mailbox.contents))
+            return
+        if request.param == "gmail":
+            gmail = FakeGmail()
+            gmail.needs_header = False
+            url = stack.enter_context(running_gmail(gmail))
+            yield Place(GmailDestination(ACCOUNT, url=url), spool, lambda: gmail.raw)
             return
         receiver = stack.enter_context(receiving(lmtp=request.param == "lmtp"))
         yield Place(receiver.destination(), spool, lambda: [mail.content for mail in receiver.mails])
@@ -87,7 +101,7 @@ async def test_every_kind_keeps_the_contract(place: Place) -> None:
         await sink.prepare(0)
         made = message(sink, b"Subject: x\r", b"\n\r\n", b".\r\n..\r\ntext\r\n")
         assert (made.record_id, made.pending, made.tmp, made.final) == (7, 27, None, None)
-        assert made.description.startswith(("SMTP=[", "IMAP=INBOX", "Command=sh"))
+        assert made.description.startswith(("SMTP=[", "IMAP=INBOX", "Account=", "Command=sh"))
         assert (await sink.send(made, trio.lowlevel.checkpoint)).startswith(("; Reply=", "; UID=", "")), (
             "for the audit line"
         )

@@ -127,6 +127,8 @@ class FakeGmail:
         self.lag = 0.0
         #: for the next requests of a method and path, one each
         self.faults: dict[tuple[str, str], deque[Fault]] = {}
+        #: whether a message without a header is refused
+        self.needs_header = True
         #: for all imports
         self.always: Fault | None = None
         self.asked: list[Asked] = []
@@ -243,7 +245,7 @@ class FakeGmail:
         for each in wanted:
             if each not in self.labels.values() or each in ("SENT", "DRAFT"):
                 raise _Refused(400, "invalidArgument", f"Invalid label: {each}")
-        if b":" not in raw.partition(b"\r\n")[0]:
+        if self.needs_header and b":" not in raw.partition(b"\r\n")[0]:
             raise _Refused(400, "invalidArgument", "Invalid message: no header")
         plain = {name: values[0] for name, values in query.items()}
         labels = list(wanted)
