@@ -17,15 +17,12 @@ from tests.crash.mails import mails
 from tests.program.account import EmbeddedAccount, embedded_account
 from tests.program.site import Site, client, without_received
 from tests.program.steps import ANY, Orders
-from tests.support.gmail import ACCOUNT, SCOPES, TOKEN, Answer, FakeGmail, Fault
+from tests.support.gmail import ACCOUNT, NO_PROVIDER, Answer, FakeGmail, Fault, leave_token
 from tests.support.gmail_serving import running_gmail
 from tests.support.size import NIGHTLY
 from tui_popretr.errors import ExitCode
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.records import MessageState
-from tui_popretr.oauth.store import TokenStore
-from tui_popretr.oauth.tokens import Tokens
-from tui_popretr.secret import Secret
 
 COUNT: Final = 6
 KILLS: Final = 300 if NIGHTLY else 10
@@ -74,15 +71,10 @@ class Scene:
         self.account = account
         self.site = Site(top)
         self.sent: list[bytes] = []
-        oauth = (
-            '<oauth provider="custom" clientid="id"><authurl>http://127.0.0.1:1/</authurl>'
-            "<tokenurl>http://127.0.0.1:1/</tokenurl></oauth>"
-        )
-        inside = f"<gmail><account>{ACCOUNT}</account>{oauth}<labels>Crash</labels><url>{url}</url></gmail>"
+        inside = f"<gmail><account>{ACCOUNT}</account>{NO_PROVIDER}<labels>Crash</labels><url>{url}</url></gmail>"
         address = f"{account.host}:{account.port}"
         self.site.configure(client("me", address, user=account.name, inside=inside), transcript=False)
-        (found,) = self.site.settings().clients[0].oauths
-        TokenStore(found.folder).save(found.key, Tokens(Secret(TOKEN), None, None, SCOPES, ACCOUNT, 1000.0))
+        leave_token(str(self.site.path))
 
     def add(self, count: int) -> None:
         arrived = mails(count, first=len(self.sent))

@@ -13,6 +13,8 @@ from tests.delivery.imap.mailbox import USER, WORD, Mailbox, serving
 from tests.delivery.smtp.receiver import Hang, Receiver, receiving
 from tests.program.process import client, mail, run_program, started, write_configuration
 from tests.shutdown.places import Asking
+from tests.support.gmail import ACCOUNT, IMPORT_PATH, NO_PROVIDER, FakeGmail, Fault, leave_token
+from tests.support.gmail_serving import running_gmail
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop
 from tests.support.popserver_thread import RunningServer, running_server
@@ -21,7 +23,7 @@ from tests.support.waiting import wait_for
 #: Seconds that an end may take, with a reserve for a busy machine; and without the thread that forces it in time.
 IN_ORDER, UNFORCED = 10.0 + 3.0, 12.0 + 3.0
 
-NAMES = ("smtp", "imap", "mda", "maildir")
+NAMES = ("smtp", "imap", "gmail", "mda", "maildir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,23 @@ class Place:
     server: RunningServer
     receiver: Receiver
     mailbox: Mailbox
+    gmail: FakeGmail
+    api: str
     command: Asking
 
     def configuration(self) -> str:
         relay = f'<smtp enabled="Y"><address>127.0.0.1:{self.receiver.port}</address><sender>a@b.test</sender></smtp>'
         login = f"<username>{USER}</username><password>{WORD}</password>"
         imap = f'<imap><address>127.0.0.1:{self.mailbox.port}</address>{login}<ssl enabled="N"/></imap>'
-        destinations = (relay, imap, f'<mda command="{self._agent()}"/>', "")
+        gmail = f"<gmail><account>{ACCOUNT}</account>{NO_PROVIDER}<verify>N</verify><url>{self.api}</url></gmail>"
+        destinations = (relay, imap, gmail, f'<mda command="{self._agent()}"/>', "")
         clients = (
             client(name, self.server.address, user=name, more=more)
             for name, more in zip(NAMES, destinations, strict=True)
         )
-        return write_configuration(self.folder / "c.xml", *clients, before="<delay_start>0</delay_start>")
+        path = write_configuration(self.folder / "c.xml", *clients, before="<delay_start>0</delay_start>")
+        leave_token(path, 2)
+        return path
 
     def _agent(self) -> Path:
         """A command that never ends, until the file `well` exists."""
@@ -66,6 +73,7 @@ class Place:
         """Wait until all hang."""
         wait_for(lambda: not self.receiver.script["DOT"], lambda: "the end of no message is sent")
         wait_for(lambda: not self.mailbox.script["APPEND"], lambda: "nothing is appended")
+        wait_for(lambda: not self.gmail.faults["POST", IMPORT_PATH], lambda: "nothing is imported")
         wait_for(lambda: self.command.alive, lambda: "the command is not started")
         wait_for((self.folder / "fsync").exists, lambda: "no file is fsynced")
         (self.folder / "disk").write_bytes(b"")
@@ -87,7 +95,7 @@ class Place:
         """Return the messages that have arrived, by the names of their clients."""
         files = [*self.folder.glob("delivered.*"), *self.folder.glob("var/mail/*/new/*")]
         sent = (each.content for each in self.receiver.mails)
-        contents = [*(file.read_bytes() for file in files), *sent, *self.mailbox.contents]
+        contents = [*(file.read_bytes() for file in files), *sent, *self.mailbox.contents, *self.gmail.raw]
         return [name for content in contents for name in NAMES if f"<{name}@example.test>".encode() in content]
 
 
@@ -101,11 +109,13 @@ def place(folder: Path) -> Iterator[Place]:
         running_server(drops) as server,
         receiving() as receiver,
         serving() as mailbox,
+        running_gmail(gmail := FakeGmail()) as api,
         closing(Asking(folder)) as command,
     ):
         receiver.on("DOT", Hang())
         mailbox.on("APPEND", "hang")
-        yield Place(folder, drops, server, receiver, mailbox, command)
+        gmail.fail(Fault(silent=True))
+        yield Place(folder, drops, server, receiver, mailbox, gmail, api, command)
 
 
 def test_all_hang(tmp_path: Path) -> None:

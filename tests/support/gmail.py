@@ -21,6 +21,10 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.passwords import MARK
+from tui_popretr.config.reader import load
+from tui_popretr.oauth.store import TokenStore
+from tui_popretr.oauth.tokens import Tokens
+from tui_popretr.secret import Secret
 
 ACCOUNT: Final = "me@gmail.example"
 TOKEN: Final = f"{MARK}.access-1"
@@ -37,6 +41,21 @@ _LIST: Final = frozenset({"maxResults", "pageToken", "q", "labelIds", "includeSp
 _GET: Final = frozenset({"format", "metadataHeaders"})
 _USER: Final = "/gmail/v1/users/me"
 IMPORT_PATH: Final = f"/upload{_USER}/messages/import"
+
+
+#: An <oauth> for a token that is never renewed.
+NO_PROVIDER: Final = (
+    '<oauth provider="custom" clientid="id"><authurl>http://127.0.0.1:1/</authurl>'
+    "<tokenurl>http://127.0.0.1:1/</tokenurl></oauth>"
+)
+
+
+def leave_token(path: str, client: int = 0) -> None:
+    """Leave TOKEN behind, as `login` does, for a client of a configuration with NO_PROVIDER."""
+    settings = load(path).settings
+    assert settings is not None
+    (oauth,) = settings.clients[client].oauths
+    TokenStore(oauth.folder).save(oauth.key, Tokens(Secret(TOKEN), None, None, SCOPES, ACCOUNT, 1000.0))
 
 
 @dataclass(frozen=True, slots=True)
