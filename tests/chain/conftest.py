@@ -78,11 +78,11 @@ class Chain:
 
 
 @pytest.fixture(scope="session")
-def installed() -> None:
-    """The packages of package.json."""
+def installed() -> Path:
+    """The folder with the packages of package.json."""
     need(browsing)
     _INSTALLED.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "provider.mjs", "browser.mjs"):
+    for name in ("package.json", "provider.mjs", "browser.mjs", "gmail.mjs"):
         shutil.copy(_HERE / name, _INSTALLED)
     subprocess.run(
         ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"],
@@ -90,10 +90,11 @@ def installed() -> None:
         timeout=1200,
         check=True,
     )
+    return _INSTALLED
 
 
 @pytest.fixture(scope="session")
-def chain(installed: None, needs_dovecot: None) -> Iterator[Chain]:
+def chain(installed: Path, needs_dovecot: None) -> Iterator[Chain]:
     """The servers, one each per test process."""
     provider = subprocess.Popen(
         ["node", "provider.mjs", str(LIFETIME)],

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import pytest
 import trio
 import trio.testing
+import trustme
 from trio.testing import memory_stream_pair, trio_test
 
 from tests.support.streams import MemoryEnd, MemoryStream
+from tests.support.tls_serving import LOOPBACK, serving
 from tui_popretr.errors import ConnectionCut, PopretrError, WebRequestFailed, WebServerSilent
+from tui_popretr.net.connect import connect
 from tui_popretr.net.exchange import Body, SendPiece
 from tui_popretr.net.http import WebConnection
 from tui_popretr.net.stream import Stream
@@ -325,3 +330,37 @@ async def test_waiting_for_the_body_has_no_deadline(autojump_clock: trio.testing
 def test_addresses_that_are_not_asked(url: str) -> None:
     with pytest.raises(WebRequestFailed):
         WebConnection(url, timeout=TIMEOUT)
+
+
+@trio_test
+async def test_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tickets that the server sends behind the handshake are no answer."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("gmail.example.test").configure_cert(context)
+    connections, large = 0, b"x" * 300_000
+
+    async def serve(plain: trio.SocketStream) -> None:
+        nonlocal connections
+        connections += 1
+        stream, received = trio.SSLStream(plain, context, server_side=True), b""
+        while octets := await stream.receive_some():
+            received += octets
+            if received.endswith(large):
+                await stream.send_all(OK)
+                received = b""
+
+    async with serving(serve) as port:
+
+        async def dial(host: str, asked: int, timeout: float) -> Stream:
+            assert (host, asked) == ("gmail.example.test", 443)
+            return await connect(LOOPBACK, port, timeout=timeout)
+
+        connection = WebConnection("https://gmail.example.test", timeout=TIMEOUT, dial=dial)
+        for _ in range(3):
+            response = await connection.request("POST", "/", (), body(large[:9], large[9:]), limit=LIMIT)
+            assert (response.body, response.early) == (b"ok", False)
+        connection.close()
+        assert connections == 1
