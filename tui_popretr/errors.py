@@ -507,6 +507,12 @@ class ImapServerNotTrusted(DeliveryFailed):
     exit_code = ExitCode.PROTOCOL
 
 
+class ImapTlsMisconfigured(DeliveryFailed):
+    """A file of the TLS settings for the IMAP server cannot be used."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
 class ImapProtocolError(DeliveryFailed):
     """The IMAP server sent something that its protocol does not allow, or more than our limits."""
 

@@ -30,6 +30,7 @@ from tui_popretr.errors import (
     ImapServerNotTrusted,
     ImapServerUnreachable,
     ImapTemporaryFailure,
+    ImapTlsMisconfigured,
     PasswordUnavailable,
     ProviderFailed,
 )
@@ -165,6 +166,13 @@ async def test_no_secret_is_sent(
 ) -> None:
     error = await failure(kind, words, answers(*dialogue, greeting=greeting), destination(tls))
     assert str(error).startswith(NAME)
+
+
+@trio_test
+async def test_a_trust_file_that_is_gone(autojump_clock: MockClock) -> None:
+    tls = TlsPolicy(trust_path="/nonexistent/ca.pem")
+    error = await failure(ImapTlsMisconfigured, "/nonexistent/ca.pem", answers(greeting=CAPABLE), destination(tls))
+    assert error.exit_code is ExitCode.CONFIGURATION
 
 
 @trio_test

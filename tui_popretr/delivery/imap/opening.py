@@ -15,11 +15,13 @@ from tui_popretr.delivery.imap.login import LoginAttempt, TokenRenewedError
 from tui_popretr.delivery.imap.refusals import Subject, refusal
 from tui_popretr.delivery.remote import AskOther, AskPassword, Say
 from tui_popretr.errors import (
+    ConfigurationError,
     ImapLoginFailed,
     ImapProtocolError,
     ImapServerNotTrusted,
     ImapServerUnreachable,
     ImapTemporaryFailure,
+    ImapTlsMisconfigured,
     TlsFailed,
 )
 from tui_popretr.facts import Direction
@@ -62,7 +64,8 @@ class Opening:
     async def open(self) -> ImapConnection:
         """Return a new connection, logged in. Raises DeliveryFailed.
 
-        ImapServerUnreachable, ImapServerNotTrusted, ImapLoginFailed, ImapTemporaryFailure, ImapProtocolError.
+        ImapServerUnreachable, ImapServerNotTrusted, ImapTlsMisconfigured, ImapLoginFailed, ImapTemporaryFailure,
+        ImapProtocolError.
         """
         try:
             return await self._open()
@@ -156,7 +159,10 @@ async def _start_tls(
     dialogue: Dialogue, destination: ImapDestination, policy: TlsPolicy, contexts: TlsContexts
 ) -> None:
     """Do the handshake."""
-    session = TlsSession(policy, destination.host, destination.written, contexts)
+    try:
+        session = TlsSession(policy, destination.host, destination.written, contexts)
+    except ConfigurationError as problem:  # a file of <ssl> is gone, or has changed
+        raise ImapTlsMisconfigured(f"no TLS with {dialogue.name}: {problem}", advice=problem.advice) from problem
     patience = policy.patience(dialogue.timeout)
     with trio.move_on_after(patience) as scope:
         try:
