@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
 from trio.testing import MockClock, trio_test
 
 from tests.support.searchable import DEAF, PlayedSink, Receiver
 from tests.support.worlds import World, mail
+from tui_popretr.commands import Command, Shutdown, StopSession
+from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import MessageSkipped, Noted
 from tui_popretr.journal.records import MessageState
@@ -126,6 +129,31 @@ async def test_a_cut_connection_is_followed_by_a_question(world: AskedWorld, aut
     assert world.receiver.messages[0] == mail(1)
     assert world.receiver.ids.count("1@example.test") == 1
     assert world.receiver.asked == 1
+
+
+@pytest.mark.parametrize("command", [Shutdown(), StopSession("a")], ids=["shutdown", "stop"])
+@trio_test
+async def test_a_question_ends_with_its_session(world: AskedWorld, autojump_clock: MockClock, command: Command) -> None:
+    world.add(mail(1))
+    world.receiver.unanswered.add("1@example.test")
+    await world.poll()
+    world.receiver.silent = True
+    engines: list[Engine] = []
+
+    async def stop() -> None:
+        await trio.sleep(50.0)
+        engines[0].perform(command)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop)
+        start = trio.current_time()
+        result = await world.poll(watch=lambda engine, _: engines.append(engine))
+        assert trio.current_time() - start < 60.0
+    assert "stopped" in result.error
+    assert len(world.remaining()) == 1
+    world.receiver.silent = False
+    assert (await world.poll()).deleted == 1
+    assert world.receiver.messages == [mail(1)]
 
 
 @trio_test

@@ -28,6 +28,8 @@ class Receiver:
         self.refused: set[str] = set()
         #: Asked for a message, it has this error.
         self.deaf: PopretrError | None = None
+        #: It never answers a question.
+        self.silent = False
         #: How often it was asked.
         self.asked = 0
         self.group = Group(1, 0)
@@ -84,6 +86,8 @@ class PlayedSink:
         await trio.lowlevel.checkpoint()
         receiver = self._receiver
         receiver.asked += 1
+        if receiver.silent:
+            await trio.sleep_forever()
         if receiver.deaf is not None:
             raise receiver.deaf
         answers: list[Answer] = []

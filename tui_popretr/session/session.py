@@ -10,7 +10,8 @@ Terms:
   less and less often.
 
 **Order.** The journal is recovered if a write to it has failed. The destination's maildrop record is opened, which
-finishes deliveries that an earlier process left unfinished. Then come the connections. The destination is checked
+finishes deliveries that an earlier process left unfinished. A server is asked for messages that it may have. Then come
+the connections. The destination is checked
 before the first RETR, so that nothing is retrieved that cannot be stored.
 
 **Reconnections.** After a connection breaks, the session may connect again; breaks.py decides by the cause.
@@ -210,7 +211,7 @@ class Session:
 
     async def _run_connections(self, storage: Storage) -> None:
         while True:
-            maildrop = await storage.open_maildrop()
+            maildrop = await self._open_maildrop(storage)
             try:
                 separate_deletions = await self._run_connection(storage, maildrop)
             except ConnectionBrokeError as broke:
@@ -225,9 +226,16 @@ class Session:
             if not await self._delete_separately(storage, verify):
                 break
 
+    async def _open_maildrop(self, storage: Storage) -> int:
+        """Return the maildrop's number in the journal. If the session is stopped meanwhile, no server is asked."""
+        maildrop = await storage.open_maildrop()
+        with self._enter(State.PREPARING):
+            await storage.ask(maildrop)
+        return maildrop
+
     async def _delete_separately(self, storage: Storage, verify: Verify) -> bool:
         """Delete a message whose deletion failed before; return whether to continue with the next."""
-        maildrop = await storage.open_maildrop()
+        maildrop = await self._open_maildrop(storage)
         try:
             await self._run_connection(storage, maildrop, only=verify)
         except (ConnectionBrokeError, PopretrError) as error:

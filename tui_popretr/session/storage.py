@@ -171,8 +171,8 @@ class Storage:
     async def open_maildrop(self) -> int:
         """Return the maildrop's number in the journal, after recovering deliveries that were interrupted.
 
-        A server is asked for the messages that it may have. Raises JournalError, and DeliveryFailed if a message may
-        have been delivered into a folder and this cannot be checked.
+        Call ask() next. Raises JournalError, and DeliveryFailed if a message may have been delivered into a folder and
+        this cannot be checked.
         """
         services, server = self._services, self._client.server
         for recovered in await services.recovery.recover():
@@ -183,19 +183,19 @@ class Storage:
             self._warn(recovery_text(recovered))
             if recovered.error is not None:  # it may have been delivered; retrieving it now could deliver it twice
                 raise recovered.error
-        if isinstance(self._sink, SearchableSink):
-            await self._ask(maildrop, self._sink)
         if not isinstance(self._sink, RemoteSink):
             await self._clean(self._sink, self._disk)
         if (rejected := self._rejected) is not None:
             await self._clean(rejected, services.disks.of(rejected.key, rejected.key))
         return maildrop
 
-    async def _ask(self, maildrop: int, sink: SearchableSink) -> None:
-        """Ask a server for the messages of which it is not known whether they have arrived."""
+    async def ask(self, maildrop: int) -> None:
+        """Ask a server for the messages of which it is not known whether they have arrived. Raises JournalError."""
+        if not isinstance(self._sink, SearchableSink):
+            return
         self.unanswered = None
         self._in_doubt.clear()
-        for recovered in await self._services.recovery.ask(maildrop, sink.find):
+        for recovered in await self._services.recovery.ask(maildrop, self._sink.find):
             self._warn(recovery_text(recovered))
             if recovered.error is not None:
                 self.unanswered = self.unanswered or recovered.error
