@@ -56,10 +56,14 @@ def trio_in_a_thread() -> Iterator[trio.lowlevel.TrioToken]:
 
 
 class Call:
-    """A call of the sink that runs until it ends or is cancelled."""
+    """A call of the sink that runs until it ends or is cancelled. It is among `calls` before it begins."""
 
     def __init__(
-        self, token: trio.lowlevel.TrioToken, function: Callable[..., Awaitable[Any]], *arguments: Any
+        self,
+        token: trio.lowlevel.TrioToken,
+        calls: list[Call],
+        function: Callable[..., Awaitable[Any]],
+        *arguments: Any,
     ) -> None:
         self._ended = threading.Event()
         self._scope = trio.CancelScope()
@@ -77,6 +81,7 @@ class Call:
                 self.problem = Stopped()
             self._ended.set()
 
+        calls.append(self)
         trio.from_thread.run_sync(trio.lowlevel.spawn_system_task, run, trio_token=token)
 
     @property
@@ -133,8 +138,7 @@ class Draft:
     def start(self) -> Call:
         """Begin to send it. It waits before its end for publish() or withdraw()."""
         self.message.finish()
-        self.call = Call(self._sender.token, self._sender.sink.send, self.message, self._before_end)
-        self._sender.calls.append(self.call)
+        self.call = self._sender.start(self._sender.sink.send, self.message, self._before_end)
         return self.call
 
     def offer(self) -> None:
@@ -191,9 +195,7 @@ class Sender:
         return draft
 
     def start(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Call:
-        call = Call(self.token, function, *arguments)
-        self.calls.append(call)
-        return call
+        return Call(self.token, self.calls, function, *arguments)
 
     def prepare(self, octets: int = 0) -> None:
         self.start(self.sink.prepare, octets).wait()
@@ -204,7 +206,7 @@ class Sender:
             call.cancel()
 
     def close(self) -> None:
-        Call(self.token, self.sink.close).wait()
+        Call(self.token, [], self.sink.close).wait()
 
 
 @contextmanager
