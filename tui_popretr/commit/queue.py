@@ -58,6 +58,11 @@ class FairQueue:
     def __bool__(self) -> bool:
         return bool(self._of)
 
+    @property
+    def first(self) -> PendingDelivery | None:
+        """What take() will return first, None if nothing waits."""
+        return next((deliveries[0] for deliveries in self._of.values()), None)
+
     def append(self, delivery: PendingDelivery) -> None:
         self._of.setdefault(delivery.record.maildrop, deque()).append(delivery)
 

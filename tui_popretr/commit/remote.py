@@ -1,7 +1,8 @@
 """Messages to a server or a command, one after the other.
 
 Each message is sent while the journal writes its record together with *delivered* of the one before, and its end is
-sent when that is durable. So at most one message is between its two commits, and may be sent twice.
+sent when that is durable. So at most one message is between its two commits, and may be sent twice. The sink may begin
+the next message with that end (delivery/remote.py), before it has a record: it is certainly not accepted yet.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.queue import DeliveryQueue, PendingDelivery, internal_error, is_refusal
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import BeforeEnd
+from tui_popretr.delivery.remote import BeforeEnd, Following
 from tui_popretr.errors import DeliveryStopped, JournalError, PopretrError
 from tui_popretr.journal.thread import Job
 
 #: Sends a message (RemoteSink.send).
-Send = Callable[[OutgoingMessage, BeforeEnd], Awaitable[str]]
+Send = Callable[[OutgoingMessage, BeforeEnd, Following], Awaitable[str]]
 
 
 class RemoteQueue(DeliveryQueue):
@@ -77,7 +78,7 @@ class RemoteQueue(DeliveryQueue):
         try:
             with trio.CancelScope() as self._sending:
                 try:
-                    delivery.receipt = await self._send(message, before_end)
+                    delivery.receipt = await self._send(message, before_end, self._following)
                 except PopretrError as error:
                     delivery.error = error
                 except Exception as defect:  # noqa: BLE001 - other destinations may work
@@ -97,6 +98,11 @@ class RemoteQueue(DeliveryQueue):
         delivery.finish(failure)
         self._recovery.set_publishing(self, False)
         return []
+
+    def _following(self) -> OutgoingMessage | None:
+        """Return the message that will be sent next, if one waits."""
+        delivery = self._waiting.first
+        return None if delivery is None or self._stopped else delivery.draft
 
     def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> _Commit:
         return _Commit(self, self._recovery, self._audit, delivering, sent)

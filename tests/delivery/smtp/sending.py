@@ -6,6 +6,7 @@ The sink runs in a trio of its own, in a thread; the calls here wait for it. So 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -193,6 +194,29 @@ class Sender:
         draft = self.draft(message, **how)
         draft.publish()
         return draft
+
+    def send_all(self, *messages: bytes) -> list[Any]:
+        """Send messages that wait; return the receipts and errors."""
+        waiting = deque(self.draft(message).message for message in messages)
+        for message in waiting:
+            message.finish()
+
+        async def send_all() -> list[Any]:
+            ends: list[Any] = []
+            while waiting:
+                message = waiting.popleft()
+                try:
+                    ends.append(
+                        await self.sink.send(message, trio.lowlevel.checkpoint, lambda: next(iter(waiting), None))
+                    )
+                except DeliveryFailed as problem:
+                    ends.append(problem)
+                finally:
+                    message.abort()
+            return ends
+
+        ends: list[Any] = self.start(send_all).wait()
+        return ends
 
     def start(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Call:
         return Call(self.token, self.calls, function, *arguments)

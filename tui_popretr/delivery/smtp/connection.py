@@ -84,6 +84,11 @@ class SmtpConnection:
         return ready and not (self._replies or self.lost or self.spoiled)
 
     @property
+    def working(self) -> bool:
+        """Whether the dialogue can go on, with what is under way."""
+        return not (self.gone or self.spoiled) and self.machine.state is not State.BROKEN
+
+    @property
     def gone(self) -> bool:
         """Whether it is lost, or the server has announced that it closes it (421)."""
         return self.lost or self.machine.state is State.CLOSED
@@ -146,10 +151,13 @@ class SmtpConnection:
                 raise self._failure(problem) from problem
         return bool(self._replies or self.machine.buffered)
 
-    async def send_content(self, data: bytes) -> None:
-        """Send a part of the message, which the machine has encoded."""
-        self._together = False
-        await self._send(data)
+    async def send_content(self, data: bytes, following: Sequence[Command] = ()) -> None:
+        """Send a part of the message, which the machine has encoded.
+
+        `following` are sent with the end: the first commands of the next message.
+        """
+        self._together = bool(following)
+        await self._send(data + self.machine.send_many(following) if following else data)
 
     def say(self, direction: Direction, texts: Iterable[str]) -> None:
         """Add lines to the transcript. The protocol's name distinguishes them from lines of the POP3 server."""
