@@ -79,6 +79,8 @@ class State(Enum):
     CLOSED = "ended"
     BROKEN = "given up"
 
+    __hash__ = object.__hash__  # Enum's own is slow, and each reply needs several
+
 
 class Trigger(Enum):
     """What changes the state without a command."""

@@ -138,14 +138,16 @@ class SmtpConnection:
         except _BROKEN as problem:
             raise self._failure(problem) from problem
 
-    def has_spoken(self) -> bool:
+    def has_spoken(self, *, look: bool = True) -> bool:
         """Whether the server has sent something unasked, such as a refusal or a timeout. Does not wait.
 
-        Raises DeliveryFailed if it has closed the connection, or has sent what is no reply.
+        Without `look` only what was read already counts. Raises DeliveryFailed if it has closed the connection, or has
+        sent what is no reply.
         """
         if not self._replies:
             try:
-                if (data := self.stream.receive_nowait()) is not None:
+                self.machine.check()
+                if look and (data := self.stream.receive_nowait()) is not None:
                     self._take(data)
             except _BROKEN as problem:
                 raise self._failure(problem) from problem

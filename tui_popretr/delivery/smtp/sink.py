@@ -137,7 +137,8 @@ class SmtpSink:
     async def _connect(self) -> SmtpConnection:
         if self._closed:
             raise SmtpTemporaryFailure(f"nothing more is sent to {self._name}, because the session is ending")
-        self._connection = connection = await self._opening.open()
+        with starting_threads(SmtpTemporaryFailure, f"cannot send to {self._name}"):
+            self._connection = connection = await self._opening.open()
         return connection
 
     def _drop(self) -> None:
@@ -222,9 +223,8 @@ class SmtpSink:
         while True:
             transaction: SmtpTransaction | None = None
             try:
-                with starting_threads(SmtpTemporaryFailure, f"cannot send to {self._name}"):
-                    transaction, answer = await self._begin(envelope)
-                    await transaction.send_data(answer)
+                transaction, answer = await self._begin(envelope)
+                await transaction.send_data(answer)
                 if not self._needs_another(transaction, None):
                     break
             except DeliveryFailed as problem:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import trio
 
 from tui_popretr import faultpoints
+from tui_popretr.delivery.errors import starting_threads
 from tui_popretr.delivery.smtp.connection import SmtpConnection
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Result, is_too_many
@@ -205,12 +206,15 @@ class SmtpTransaction:
         while piece := (await self._read(pieces) if message.in_file else next(pieces, b"")):
             if self._held:
                 await self._send(self._held)
-            await self._expect_silence()
+            await self._expect_silence(look=bool(self._held))  # nothing was sent since 354: it needs no system call
             self._held = self.connection.machine.content(piece)
 
     async def _read(self, pieces: Iterator[bytes]) -> bytes:
         """Read the next piece in a thread: the file may not be in the system's memory any more."""
-        return await trio.to_thread.run_sync(next, pieces, b"", abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+        with starting_threads(SmtpTemporaryFailure, f"cannot send to {self.connection.name}"):
+            return await trio.to_thread.run_sync(
+                next, pieces, b"", abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+            )
 
     async def _finish(self, following: Sequence[Command]) -> None:
         connection = self.connection
@@ -249,8 +253,8 @@ class SmtpTransaction:
                 raise broken from None
             raise self._broken_off(reply) from None
 
-    async def _expect_silence(self) -> None:
-        if self.connection.has_spoken():
+    async def _expect_silence(self, *, look: bool = True) -> None:
+        if self.connection.has_spoken(look=look):
             raise self._broken_off(await self.connection.reply(self.connection.quit_timeout))
 
     def _broken_off(self, reply: Reply) -> DeliveryFailed:
