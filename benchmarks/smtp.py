@@ -15,6 +15,7 @@ import smtplib
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -31,6 +32,7 @@ from tests.support.popserver import generated_message
 from tui_popretr.bus import Bus
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.config.reader import load
+from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.smtp.sink import SmtpSink
 from tui_popretr.engine.service import Engine
 
@@ -54,11 +56,14 @@ async def _by_sink(port: int, messages: list[bytes]) -> None:
     destination = SmtpDestination(SENDER, (RECIPIENT,), host="127.0.0.1", port=port)
     sink = SmtpSink(destination, recip=RECIPIENT, spool=tempfile.gettempdir())
     await sink.prepare(SIZE)
+    waiting: deque[OutgoingMessage] = deque()
     for number, octets in enumerate(messages):
         message = sink.open(number)
         message.write(octets)
         message.finish()
-        await sink.send(message, trio.lowlevel.checkpoint)
+        waiting.append(message)
+    while waiting:
+        await sink.send(waiting.popleft(), trio.lowlevel.checkpoint, lambda: waiting[0] if waiting else None)
     await sink.close()
 
 

@@ -22,6 +22,7 @@ from tui_popretr.commit import pipeline
 from tui_popretr.commit.committer import GROUP, Committer
 from tui_popretr.commit.pipeline import BATCH, FilePipeline
 from tui_popretr.commit.queue import IDLE, MEMORY, PendingDelivery
+from tui_popretr.commit.recovery import LOOKUP_TIMEOUT
 from tui_popretr.config.model import MaildirDestination
 from tui_popretr.delivery.maildir import MaildirSink
 from tui_popretr.errors import (
@@ -725,6 +726,32 @@ async def test_a_record_that_recovery_had_to_leave_keeps_its_file(
         assert store.files() == (0, 1)
         await store.recovery.recover()
         assert store.files() == (0, 1)
+        await store.journal.close()
+
+
+@trio_test
+async def test_recovery_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    store = Store(tmp_path)
+    with disk_without_threads(lambda: 0.0):
+        await store.open()
+        failing_commit(monkeypatch, committed=False)
+        await store.commit(store.delivery())
+        answers = trio.to_thread.run_sync
+
+        with monkeypatch.context() as patch:
+
+            async def hangs(*arguments: object, **options: object) -> None:
+                patch.setattr(trio.to_thread, "run_sync", answers)
+                await trio.sleep_forever()
+
+            patch.setattr(trio.to_thread, "run_sync", hangs)
+            before = trio.current_time()
+            await store.recovery.recover()
+            assert trio.current_time() - before == pytest.approx(LOOKUP_TIMEOUT)
+            await wait_all_tasks_blocked()
+        assert store.files() == (0, 0)
         await store.journal.close()
 
 

@@ -63,7 +63,9 @@ def test_no_maildrop_is_overtaken_by_more_than_a_share(events: list[int | None],
     turns, waiting, overtaken = FairQueue(), dict[int, list[int]](), dict[int, Counter[int]]()
 
     def take() -> None:
+        first = turns.first
         group = taken(turns, most)
+        assert group[:1] == ([] if first is None else [(first.record.maildrop, first.record.id)])
         assert len(group) == min(most, sum(map(len, waiting.values())))
         for maildrop, number in group:
             assert waiting[maildrop].pop(0) == number  # its own keep their order

@@ -18,7 +18,7 @@ from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.queue import MEMORY, PendingDelivery
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import BeforeEnd
+from tui_popretr.delivery.remote import BeforeEnd, Following
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import (
     DeliveryStopped,
@@ -60,6 +60,8 @@ class Office:
         #: Called at a step of a message; it may raise.
         self.on: dict[tuple[str, int], Callable[[], Awaitable[None]]] = {}
         self.audit_problem: Exception | None = None
+        #: The messages that waited when the end of one was sent.
+        self.following: dict[int, int | None] = {}
         self.queue = RemoteQueue(self.recovery, AuditWriter(self._audit, AUDIT_TIMEOUT), lambda _: None, self)
 
     async def put(self, *numbers: int, buffered: int = 10) -> None:
@@ -83,10 +85,12 @@ class Office:
         records = await self.journal.run(lambda journal: journal.records(self._maildrop))
         return {record.id: record.state for record in records}
 
-    async def send(self, draft: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(self, draft: OutgoingMessage, before_end: BeforeEnd, following: Following) -> str:
         number = draft.record_id
         await self.step("offer", number)
         await before_end()
+        message = following()
+        self.following[number] = None if message is None else message.record_id
         await self.step("end", number)
         return "; Reply=250 ok"
 
@@ -199,6 +203,15 @@ async def test_the_end_is_not_sent_before_the_record_is_durable(tmp_path: Path, 
         await here.put(1)
         await here.run()
         assert here.ends == {1: None}
+
+
+@trio_test
+async def test_the_sink_gets_the_next_message_that_waits(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with office(tmp_path) as here:
+        here.on["offer", 3] = lambda: here.put(4)
+        await here.put(1, 2, 3)
+        await here.run()
+        assert here.following == {1: 2, 2: 3, 3: 4, 4: None}
 
 
 @trio_test
@@ -370,6 +383,21 @@ async def test_stop_cancels_what_is_sent_and_what_waits(
         assert (states.get(2), states.get(3)) == (state, None)
         assert not here.recovery._publishing
         assert here.queue._buffered == 0
+
+
+@trio_test
+async def test_after_stop_no_message_follows(tmp_path: Path, autojump_clock: MockClock) -> None:
+    following: list[OutgoingMessage | None] = []
+    async with office(tmp_path) as here:
+
+        async def stop() -> None:
+            here.queue.stop()
+            following.append(here.queue._following())
+
+        here.on["offer", 1] = stop
+        await here.put(1, 2)
+        await here.run()
+        assert following == [None]
 
 
 @trio_test

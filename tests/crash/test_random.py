@@ -16,9 +16,9 @@ from tests.program.account import embedded_account
 from tests.support.size import NIGHTLY
 
 #: Of a mailbox; a command is a process for each message, and takes its time.
-COUNT = {kind: 100 if kind is Kind.COMMAND and not NIGHTLY else 500 for kind in Kind}
+COUNT = {kind: 500 if NIGHTLY else 60 if kind is Kind.COMMAND else 300 for kind in Kind}
 #: The number of kills in all, and the largest number for one maildrop.
-KILLS, OF_ONE = (1000, 6) if NIGHTLY else (60, 8)
+KILLS, OF_ONE = (1000, 6) if NIGHTLY else (40, 8)
 _CASES: Final = CASES if NIGHTLY else USUAL
 _PER_CASE: Final = -(-KILLS // len(_CASES))
 _ROUNDS: Final = [

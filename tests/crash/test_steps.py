@@ -23,10 +23,14 @@ COUNT = 12
 TO_RECOVER: Final = {False: Orders(Step.DELIVERING.name), True: Orders(Step.APPEND_ANSWERED.name, 2)}
 
 
+#: The kinds in the gate. LMTP and commands take the same way as SMTP, and are tested at night.
+KINDS: Final = tuple(Kind) if NIGHTLY else (Kind.MAILDIR, Kind.FOLDER, Kind.SMTP, Kind.IMAP)
+
+
 def killed_at() -> Iterator[tuple[Step, int, Case]]:
     """Yield what is tested: the step, at which arrival, and the case."""
     for number, step in enumerate(Step):
-        for kind in Kind:
+        for kind in KINDS:
             cases = [case for case in CASES if case.kind is kind and is_in(step, case)]
             if cases and not NIGHTLY:  # each time with another server and another keeping
                 cases = [cases[number % len(cases)]]

@@ -148,6 +148,28 @@ async def test_nothing_is_accepted_before_before_end(place: Place) -> None:
 
 @pytest.mark.parametrize("spill", [False, True])
 @trio_test
+async def test_messages_that_follow(place: Place, spill: bool) -> None:
+    """The sink may ask for the next message, but only when the end of the one before may be sent."""
+    recorded: list[int] = []
+    async with place.sink() as sink:
+        messages = [message(sink, b"%d\r\n" % number, spill=spill) for number in range(5)]
+        for number, made in enumerate(messages):
+
+            async def before_end(number: int = number) -> None:
+                await trio.lowlevel.checkpoint()
+                recorded.append(number)
+
+            def following(number: int = number) -> OutgoingMessage | None:
+                assert recorded[-1] == number
+                return messages[number + 1] if number < 4 else None
+
+            await sink.send(made, before_end, following)
+            made.abort()
+            assert sorted(place.arrived()) == [b"%d\r\n" % each for each in range(number + 1)]
+
+
+@pytest.mark.parametrize("spill", [False, True])
+@trio_test
 async def test_the_error_of_before_end_is_passed_on(place: Place, spill: bool) -> None:
     class NotRecordedError(Exception):
         pass

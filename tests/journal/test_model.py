@@ -23,7 +23,7 @@ from tui_popretr.config.model import Retention
 register_random(trio._core._run._r)  # trio's scheduler
 TestMailMachine = pytest.mark.timeout(3600 if NIGHTLY else 600)(MailMachine.TestCase)
 TestMailMachine.settings = settings(
-    max_examples=5000 if NIGHTLY else 240,
+    max_examples=5000 if NIGHTLY else 120,
     derandomize=not NIGHTLY,
     stateful_step_count=10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

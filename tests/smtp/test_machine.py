@@ -285,6 +285,30 @@ def test_421_for_one_recipient_of_lmtp() -> None:
         assert (error, machine.state) == (None, State.CLOSED)
 
 
+@pytest.mark.parametrize(("verdict", "lmtp"), [(b"250 taken", False), (b"554 spam", False), (b"250 taken", True)])
+def test_the_next_message_begins_with_the_end(verdict: bytes, lmtp: bool) -> None:
+    verdicts = verdict + b"\r\n" + b"452 full\r\n" * lmtp
+    for pieces in cuts(verdicts + b"250 a\r\n250 b\r\n550 c\r\n354 d\r\n"):
+        machine = in_content(lmtp=lmtp)
+        assert machine.end() + machine.send_many(ENVELOPE) == b"\r\n" + END + ready().send_many(ENVELOPE)
+        replies, error = feed(machine, pieces)
+        assert [reply.command for reply in replies[-4:]] == ENVELOPE
+        assert all(isinstance(reply.command, EndOfMessage) for reply in replies[:-4])
+        assert (len(replies), error, machine.state) == (5 + lmtp, None, State.CONTENT)
+        machine.end()
+        assert machine.outstanding == 1, "of the two recipients one was accepted"
+
+
+def test_421_for_one_recipient_before_the_next_message() -> None:
+    for pieces in cuts(b"421 a\r\n250 b\r\n250 more\r\n"):
+        machine = in_content(lmtp=True)
+        machine.end()
+        machine.send_many(ENVELOPE)
+        replies, error = feed(machine, pieces)
+        assert [reply.code for reply in replies] == [421, 250]
+        assert (error, machine.state, machine.outstanding) == (None, State.CLOSED, 0)
+
+
 def test_a_message_without_a_recipient_has_no_end() -> None:
     machine = ready()
     machine.send_many(ENVELOPE)

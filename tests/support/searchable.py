@@ -9,7 +9,7 @@ import trio
 
 from tui_popretr.config.choices import Eol
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import Absent, Answer, Arrived, BeforeEnd, Group, GroupSink
+from tui_popretr.delivery.remote import Absent, Answer, Arrived, BeforeEnd, Following, Group, GroupSink, nothing_follows
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import ImapMessageRefused, MessageInDoubt, PopretrError, SmtpTemporaryFailure
 
@@ -67,7 +67,12 @@ class PlayedSink:
             json.dumps([each.message_id, first, each.content.octets]) if each.message_id else None for each in messages
         ]
 
-    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(
+        self,
+        message: OutgoingMessage,
+        before_end: BeforeEnd,
+        following: Following = nothing_follows,
+    ) -> str:
         (outcome,) = await self.send_group([message], before_end)
         if isinstance(outcome, PopretrError):
             raise outcome

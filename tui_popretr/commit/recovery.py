@@ -12,13 +12,15 @@ This is the one place that knows what is undecided after a failed commit:
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import trio
 
 from tui_popretr import faultpoints
-from tui_popretr.commit.blocking import BlockingWorkers
+from tui_popretr.commit.blocking import BlockingWorkers, timed_out
 from tui_popretr.commit.lookup import Recovered, RecoveryResult, look_up, record_results, unexpected
 from tui_popretr.commit.queue import PendingDelivery, abort, internal_error
 from tui_popretr.delivery.remote import Absent, Answer, Arrived, Unknown
@@ -210,7 +212,7 @@ class Recovery:
         results: list[Recovered] = []
 
         async def look(folder: str, entries: list[tuple[int, Record]]) -> None:
-            problem: DeliveryFailed = DestinationTimeout(f"{folder} has not answered for {LOOKUP_TIMEOUT:g} s")
+            problem: DeliveryFailed = timed_out(folder, LOOKUP_TIMEOUT)
             try:
                 with trio.move_on_after(LOOKUP_TIMEOUT):
                     results.extend(await self._disks.of(folder, folder).run(look_up, entries, self._now()))
@@ -236,7 +238,17 @@ class Recovery:
             unfinished = {record.id for _, record in await self._journal.run(Journal.delivering)}
             decided = [each for each in undecided if each.record.id not in unfinished]
             self._undecided = [each for each in self._undecided if each not in decided]
-            await trio.to_thread.run_sync(abort, decided, abandon_on_cancel=True)
+            folders: dict[str, list[PendingDelivery]] = {}
+            for each in decided:
+                folders.setdefault(os.path.dirname(each.draft.tmp or ""), []).append(each)
+            async with trio.open_nursery() as nursery:
+                for folder, drafts in folders.items():
+                    nursery.start_soon(self._abort, folder, drafts)
+
+    async def _abort(self, folder: str, drafts: list[PendingDelivery]) -> None:
+        """Abort drafts of one folder. If it hangs, they are aborted when it answers, and no session waits for that."""
+        with contextlib.suppress(DestinationTimeout):
+            await self._disks.of(folder, folder).run(abort, drafts, cleanup=partial(abort, drafts))
 
 
 def _interrupted(journal: Journal) -> list[tuple[int, Record]]:

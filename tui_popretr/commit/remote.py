@@ -2,7 +2,8 @@
 
 A group is sent while the journal writes its records together with *delivered* of the group before, and its end is sent
 when that is durable. So at most one group is between its two commits. Of a receiver that cannot be asked, that is one
-message, which may be sent twice.
+message, which may be sent twice. The sink may begin
+the next message with the end of one (delivery/remote.py), before it has a record: it is certainly not accepted yet.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tui_popretr.commit.audit import AuditWriter
 from tui_popretr.commit.queue import DeliveryQueue, PendingDelivery, StartQueue, internal_error, is_refusal
 from tui_popretr.commit.recovery import Recovery
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import ALONE, BeforeEnd, Group, GroupSink, SearchableSink
+from tui_popretr.delivery.remote import ALONE, BeforeEnd, Following, Group, GroupSink, SearchableSink
 from tui_popretr.errors import DeliveryStopped, JournalError, MessageInDoubt, PopretrError
 from tui_popretr.journal.thread import Job
 
@@ -24,7 +25,7 @@ from tui_popretr.journal.thread import Job
 class Sender(Protocol):
     """The part of a RemoteSink that the queue uses."""
 
-    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(self, message: OutgoingMessage, before_end: BeforeEnd, following: Following) -> str:
         """Send a message; return the receipt."""
         ...
 
@@ -166,7 +167,8 @@ class RemoteQueue(DeliveryQueue):
         """Send a group, and set the receipts and errors."""
         try:
             if self._groups is None or len(group) == 1:
-                receipts: Sequence[str | PopretrError] = [await self._sink.send(_messages(group)[0], before_end)]
+                (message,) = _messages(group)
+                receipts: Sequence[str | PopretrError] = [await self._sink.send(message, before_end, self._following)]
             else:
                 receipts = await self._groups.send_group(_messages(group), before_end)
             for delivery, receipt in zip(group, receipts, strict=True):
@@ -181,6 +183,11 @@ class RemoteQueue(DeliveryQueue):
         except Exception as defect:  # noqa: BLE001 - other destinations may work
             for delivery in group:
                 delivery.error = internal_error(defect)
+
+    def _following(self) -> OutgoingMessage | None:
+        """Return the message that will be sent next, if one waits."""
+        delivery = self._waiting.first
+        return None if delivery is None or self._stopped else delivery.draft
 
     def _commit(self, delivering: list[PendingDelivery], sent: list[PendingDelivery]) -> _Commit:
         return _Commit(self, self._recovery, self._audit, delivering, sent)

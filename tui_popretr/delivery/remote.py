@@ -25,6 +25,10 @@ The calls for a session, in the engine's event loop; only spill() is called in a
 Messages are sent one at a time, but the next ones may be received meanwhile. prepare() is called for each connection
 to the POP3 server, and find() before it if the journal has messages in doubt.
 
+**The next message may be begun with the end of a message**, which saves a round trip: send() may call `following()`
+when the end may be sent, and send the end together with what the next message begins with. It is begun only if it waits
+completely. If the next call is not a send() of that message, or there is none, what was begun is dropped.
+
 **The end is sent only when the journal has recorded the message as *delivering***: send() awaits `before_end()` before
 it. The receiver cannot accept the message earlier, and everything else may be sent while the journal writes. If
 `before_end()` raises, the message is certainly not accepted, and send() passes the error on.
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
 
 #: Awaited before the end of a message is sent. Raises JournalError if the message must not be delivered.
 BeforeEnd = Callable[[], Awaitable[None]]
+#: Returns the message that send() will probably get next, if it waits completely.
+Following = Callable[[], OutgoingMessage | None]
 #: Gets lines of the dialogue for the transcript, with secrets starred out, safe to show. They may be a generator: lines
 #: that are not read are not formatted.
 Say = Callable[[Direction, Iterable[str]], None]
@@ -69,6 +75,10 @@ AskOther = Callable[[Secret], Awaitable[Secret | None]]
 AskTokens = Callable[[], Awaitable["Tokens"]]
 #: Returns the token to try after the server has refused this one; None if there is no other.
 AskOtherTokens = Callable[[Secret], Awaitable["Tokens | None"]]
+
+
+def nothing_follows() -> None:
+    """The Following of a single message."""
 
 
 async def no_password() -> Secret:
@@ -116,7 +126,9 @@ class RemoteSink(Protocol):
         """
         ...
 
-    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(
+        self, message: OutgoingMessage, before_end: BeforeEnd, following: Following = nothing_follows
+    ) -> str:
         """Send a message; return the receipt, or "". `before_end` is awaited at most once.
 
         A command may accept the message as soon as it gets it, so `before_end` is awaited before it is started. The

@@ -237,8 +237,8 @@ class Machine:
         """Change the state as the reply demands."""
         command = reply.command
         self._leaving = self._leaving or reply.leaving
-        if self._state is State.ENDING and len(self._expected) > 1:  # a verdict of LMTP, and others follow
-            self._expected.popleft()
+        if type(command) is EndOfMessage and len(self._expected) > 1 and type(self._expected[1]) is EndOfMessage:
+            self._expected.popleft()  # a verdict of LMTP, and others follow
         elif self._leaving:
             self._expected.clear()
             self._state = State.CLOSED

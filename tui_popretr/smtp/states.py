@@ -25,7 +25,8 @@ OTHER has the transitions without a command.
 - ASKING: DATA is sent.
 - CONTENT: the server takes everything as the message, up to its end. There is no other way out but closing. A reply
   here breaks the dialogue: it answers nothing that was sent.
-- ENDING: the end is sent. One verdict follows; in LMTP one for each recipient that was accepted (RFC 2033 §4.2).
+- ENDING: the end is sent. One verdict follows; in LMTP one for each recipient that was accepted (RFC 2033 §4.2). MAIL
+  of the next message may be sent at once (RFC 2920 §3.1).
 - LEAVING: QUIT is sent.
 - CLOSED: the session is over: QUIT was answered, or the server has sent 421. What follows is ignored.
 - BROKEN: the server violated the protocol before the session was over. There is no way out, so the tables leave it out.
@@ -78,6 +79,8 @@ class State(Enum):
     CLOSED = "ended"
     BROKEN = "given up"
 
+    __hash__ = object.__hash__  # Enum's own is slow, and each reply needs several
+
 
 class Trigger(Enum):
     """What changes the state without a command."""
@@ -113,6 +116,7 @@ SENDING: dict[State, dict[type[Command], State]] = {
         Quit: _S.LEAVING,
     },
     _S.CONTENT: {EndOfMessage: _S.ENDING},
+    _S.ENDING: {Mail: _S.ENVELOPE},
 }
 
 _UNMOVED: dict[tuple[type[Command], bool], State] = {}

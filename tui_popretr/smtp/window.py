@@ -13,7 +13,10 @@ WINDOW: Final = 4096
 
 
 def groups(commands: Iterable[Command], *, pipelining: bool) -> Iterator[list[Command]]:
-    """Yield the commands that may be sent together. DATA may only be the last one (RFC 2920 §3.1)."""
+    """Yield the commands that may be sent together. DATA may only be the last one (RFC 2920 §3.1).
+
+    The first group of a message may be sent together with the end of the message before it.
+    """
     group: list[Command] = []
     room = 0
     for command in commands:

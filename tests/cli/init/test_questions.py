@@ -207,6 +207,18 @@ def test_wrong_answers_are_asked_again(tmp_path: Path, server: RunningServer) ->
     assert "mistyped" not in talk.screen
 
 
+def test_a_mailbox_in_use_is_to_be_tried_later(tmp_path: Path, box: ServedMaildrop, server: RunningServer) -> None:
+    box.locked = True
+    talk = converse(
+        tmp_path,
+        INIT,
+        [(WHO, "me@example.test"), (SERVER, server.tls_address), (PASSWORD_FROM, ""), (SECRET, PASSWORD)],
+    )
+    assert talk.code == 75, talk.screen
+    assert "run init again later" in " ".join(talk.screen.split())
+    assert "next run" not in " ".join(talk.screen.split())
+
+
 COMPARED = "it is the same: "
 
 

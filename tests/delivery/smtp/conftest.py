@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tui_popretr.delivery.smtp import sink
+from tui_popretr.delivery.smtp import pipelining
 
 
 @pytest.fixture(autouse=True)
 def no_memory_of_servers() -> Iterator[None]:
     """Let no test know servers of another one: ports come again."""
-    sink._one_by_one.clear()
+    pipelining.forget()
     yield
-    sink._one_by_one.clear()
+    pipelining.forget()

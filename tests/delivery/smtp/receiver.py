@@ -65,6 +65,8 @@ class Limits:
     unknown: frozenset[str] = frozenset()  # recipients that there are not
     #: What comes in one packet with MAIL is thrown away, although PIPELINING is offered.
     deaf: bool = False
+    #: What comes in one packet with the end of a message is thrown away.
+    deaf_after_end: bool = False
 
 
 @dataclass
@@ -188,6 +190,8 @@ class _Server(SMTP):
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         receiver = self._receiver
         assert isinstance(envelope.content, bytes)
+        if receiver.limits.deaf_after_end:
+            self._reader._buffer.clear()  # type: ignore[attr-defined]
         if action := receiver.next_action("DOT"):
             if isinstance(action, Say) and not action.then_drop:
                 return action.text

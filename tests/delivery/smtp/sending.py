@@ -6,6 +6,7 @@ The sink runs in a trio of its own, in a thread; the calls here wait for it. So 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -56,10 +57,14 @@ def trio_in_a_thread() -> Iterator[trio.lowlevel.TrioToken]:
 
 
 class Call:
-    """A call of the sink that runs until it ends or is cancelled."""
+    """A call of the sink that runs until it ends or is cancelled. It is among `calls` before it begins."""
 
     def __init__(
-        self, token: trio.lowlevel.TrioToken, function: Callable[..., Awaitable[Any]], *arguments: Any
+        self,
+        token: trio.lowlevel.TrioToken,
+        calls: list[Call],
+        function: Callable[..., Awaitable[Any]],
+        *arguments: Any,
     ) -> None:
         self._ended = threading.Event()
         self._scope = trio.CancelScope()
@@ -77,6 +82,7 @@ class Call:
                 self.problem = Stopped()
             self._ended.set()
 
+        calls.append(self)
         trio.from_thread.run_sync(trio.lowlevel.spawn_system_task, run, trio_token=token)
 
     @property
@@ -133,8 +139,7 @@ class Draft:
     def start(self) -> Call:
         """Begin to send it. It waits before its end for publish() or withdraw()."""
         self.message.finish()
-        self.call = Call(self._sender.token, self._sender.sink.send, self.message, self._before_end)
-        self._sender.calls.append(self.call)
+        self.call = self._sender.start(self._sender.sink.send, self.message, self._before_end)
         return self.call
 
     def offer(self) -> None:
@@ -190,10 +195,31 @@ class Sender:
         draft.publish()
         return draft
 
+    def send_all(self, *messages: bytes) -> list[Any]:
+        """Send messages that wait; return the receipts and errors."""
+        waiting = deque(self.draft(message).message for message in messages)
+        for message in waiting:
+            message.finish()
+
+        async def send_all() -> list[Any]:
+            ends: list[Any] = []
+            while waiting:
+                message = waiting.popleft()
+                try:
+                    ends.append(
+                        await self.sink.send(message, trio.lowlevel.checkpoint, lambda: next(iter(waiting), None))
+                    )
+                except DeliveryFailed as problem:
+                    ends.append(problem)
+                finally:
+                    message.abort()
+            return ends
+
+        ends: list[Any] = self.start(send_all).wait()
+        return ends
+
     def start(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> Call:
-        call = Call(self.token, function, *arguments)
-        self.calls.append(call)
-        return call
+        return Call(self.token, self.calls, function, *arguments)
 
     def prepare(self, octets: int = 0) -> None:
         self.start(self.sink.prepare, octets).wait()
@@ -204,7 +230,7 @@ class Sender:
             call.cancel()
 
     def close(self) -> None:
-        Call(self.token, self.sink.close).wait()
+        Call(self.token, [], self.sink.close).wait()
 
 
 @contextmanager

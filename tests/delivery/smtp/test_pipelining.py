@@ -159,6 +159,17 @@ def until_closed(sock: socket.socket) -> None:
         pass
 
 
+def test_garbage_behind_354() -> None:
+    def go(sock: socket.socket) -> None:
+        sock.sendall(b"354 go\r\ngarbage\r\n")
+        until_closed(sock)
+
+    with talking([*GREETING, OK, OK, go], GOOD) as port, sending(destination(port)) as sender:
+        with pytest.raises(SmtpProtocolError, match="gave an answer that is not an SMTP reply: garbage"):
+            sender.send()
+        assert sender.send().receipt() == "; Reply=250 ok"
+
+
 @pytest.mark.parametrize(
     ("answers", "kind", "words"),
     [

@@ -12,7 +12,7 @@ from tests.delivery.smtp.receiver import SENDER, Drop, Hang, Limits, Receiver, S
 from tests.delivery.smtp.sending import MESSAGE, in_a_thread, sending
 from tests.delivery.smtp.test_sessions import contents, mail, retrieving
 from tests.support.waiting import wait_for
-from tui_popretr.delivery.smtp import sink
+from tui_popretr.delivery.smtp import pipelining
 from tui_popretr.errors import MessageRejected, PartlyAccepted, RecipientsRefused, SmtpTemporaryFailure
 
 MEMBERS = tuple(f"m{number}@receiver.test" for number in range(25))
@@ -327,7 +327,7 @@ def test_a_server_that_never_answers_is_not_remembered() -> None:
             with pytest.raises(SmtpTemporaryFailure, match="did not answer in time"):
                 sender.send()
         assert receiver.connections == 2
-        assert sink._one_by_one == set()
+        assert pipelining._one_by_one == set()
 
 
 # --- SMTPUTF8 for a header in UTF-8 -----------------------------------------------------------------------------------

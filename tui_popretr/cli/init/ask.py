@@ -36,6 +36,7 @@ from tui_popretr.config.model import (
 from tui_popretr.config.oauth import OAuth
 from tui_popretr.config.values import InvalidValueError
 from tui_popretr.errors import (
+    RETRIED,
     CertificateRejected,
     ConfigurationError,
     LoginFailed,
@@ -206,6 +207,7 @@ class Wizard:
                 )
                 return username, credentials, found
             console.report("it failed", str(found.problem))
+            found.problem.advice = found.problem.advice.replace(RETRIED, "run init again later")  # nothing retries init
             if isinstance(found.problem, TlsRequired):  # TLS was tried before
                 found.problem.advice = (
                     "ask your provider for a server with TLS; with --clear-text more logins are tried"

@@ -17,7 +17,7 @@ from tui_popretr.delivery.command.exit_status import describe_exit, lines, raise
 from tui_popretr.delivery.errors import starting_threads
 from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import BeforeEnd, Say
+from tui_popretr.delivery.remote import BeforeEnd, Following, Say, nothing_follows
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import CommandDeferred, CommandUnusable, DeliveryFailed, describe_os_error
 from tui_popretr.facts import Direction
@@ -80,7 +80,12 @@ class CommandSink:
         self._check_open()
         await _in_thread(lambda: self._check(octets))
 
-    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(
+        self,
+        message: OutgoingMessage,
+        before_end: BeforeEnd,
+        following: Following = nothing_follows,  # noqa: ARG002 - each message has a command of its own
+    ) -> str:
         """Run the command with a message.
 
         If it is cancelled while the command runs, the command is stopped. It may accept the message nevertheless: its

@@ -38,7 +38,18 @@ from tui_popretr.delivery.gmail.client import TIMEOUT, GmailClient
 from tui_popretr.delivery.gmail.labels import label_ids, list_labels, missing
 from tui_popretr.delivery.gmail.marks import Mark
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import Absent, Answer, Arrived, AskOtherTokens, AskTokens, BeforeEnd, Say, Unknown
+from tui_popretr.delivery.remote import (
+    Absent,
+    Answer,
+    Arrived,
+    AskOtherTokens,
+    AskTokens,
+    BeforeEnd,
+    Following,
+    Say,
+    Unknown,
+    nothing_follows,
+)
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import DeliveryFailed, GmailAnswerUnclear, GmailInDoubt, GmailTemporaryFailure
 from tui_popretr.facts import Direction
@@ -117,7 +128,12 @@ class GmailSink:
                 raise self._unanswered
             await self._find_labels()
 
-    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(
+        self,
+        message: OutgoingMessage,
+        before_end: BeforeEnd,
+        following: Following = nothing_follows,  # noqa: ARG002 - each message is a request of its own
+    ) -> str:
         async with self._own_turn():
             labels = await self._find_labels()
             mark = self._marks.pop(message.record_id, None)

@@ -22,7 +22,18 @@ from tui_popretr.delivery.imap.message import ImapMessage
 from tui_popretr.delivery.imap.opening import Opening, server_name
 from tui_popretr.delivery.imap.searching import find
 from tui_popretr.delivery.outgoing import OutgoingMessage
-from tui_popretr.delivery.remote import ALONE, Answer, AskOther, AskPassword, BeforeEnd, Group, Say, no_password
+from tui_popretr.delivery.remote import (
+    ALONE,
+    Answer,
+    AskOther,
+    AskPassword,
+    BeforeEnd,
+    Following,
+    Group,
+    Say,
+    no_password,
+    nothing_follows,
+)
 from tui_popretr.delivery.spool import Spool
 from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapFolderUnusable, ImapTemporaryFailure, PopretrError
 from tui_popretr.faultpoints import Step
@@ -110,7 +121,12 @@ class ImapSink:
             marks = (self._mark(message) for message in messages)
             return [None if mark is None else mark.text() for mark in marks]
 
-    async def send(self, message: OutgoingMessage, before_end: BeforeEnd) -> str:
+    async def send(
+        self,
+        message: OutgoingMessage,
+        before_end: BeforeEnd,
+        following: Following = nothing_follows,  # noqa: ARG002 - send_group() takes several
+    ) -> str:
         (outcome,) = await self.send_group([message], before_end)
         if isinstance(outcome, PopretrError):
             raise outcome

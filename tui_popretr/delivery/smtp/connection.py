@@ -84,6 +84,11 @@ class SmtpConnection:
         return ready and not (self._replies or self.lost or self.spoiled)
 
     @property
+    def working(self) -> bool:
+        """Whether the dialogue can go on, with what is under way."""
+        return not (self.gone or self.spoiled) and self.machine.state is not State.BROKEN
+
+    @property
     def gone(self) -> bool:
         """Whether it is lost, or the server has announced that it closes it (421)."""
         return self.lost or self.machine.state is State.CLOSED
@@ -133,23 +138,28 @@ class SmtpConnection:
         except _BROKEN as problem:
             raise self._failure(problem) from problem
 
-    def has_spoken(self) -> bool:
+    def has_spoken(self, *, look: bool = True) -> bool:
         """Whether the server has sent something unasked, such as a refusal or a timeout. Does not wait.
 
-        Raises DeliveryFailed if it has closed the connection, or has sent what is no reply.
+        Without `look` only what was read already counts. Raises DeliveryFailed if it has closed the connection, or has
+        sent what is no reply.
         """
         if not self._replies:
             try:
-                if (data := self.stream.receive_nowait()) is not None:
+                self.machine.check()
+                if look and (data := self.stream.receive_nowait()) is not None:
                     self._take(data)
             except _BROKEN as problem:
                 raise self._failure(problem) from problem
         return bool(self._replies or self.machine.buffered)
 
-    async def send_content(self, data: bytes) -> None:
-        """Send a part of the message, which the machine has encoded."""
-        self._together = False
-        await self._send(data)
+    async def send_content(self, data: bytes, following: Sequence[Command] = ()) -> None:
+        """Send a part of the message, which the machine has encoded.
+
+        `following` are sent with the end: the first commands of the next message.
+        """
+        self._together = bool(following)
+        await self._send(data + self.machine.send_many(following) if following else data)
 
     def say(self, direction: Direction, texts: Iterable[str]) -> None:
         """Add lines to the transcript. The protocol's name distinguishes them from lines of the POP3 server."""

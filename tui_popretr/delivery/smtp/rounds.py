@@ -100,6 +100,10 @@ class Rounds:
         total = self.outcome
         return [each for each in self._left if each not in total.refused and each not in total.doubtful]
 
+    def is_last(self, result: Result) -> bool:
+        """Whether no transaction follows, if the server accepts the message. `result` is that before the end."""
+        return len(result.envelope.recipients) == len(self.left) and not result.excess
+
     def next(self, result: Result) -> Envelope | None:
         """Take the result of a transaction; return what the next one sends, None if it was the last."""
         total, new = self.outcome, result.outcome
