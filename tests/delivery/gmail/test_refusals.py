@@ -68,6 +68,9 @@ def error(found: Response, *, message: bool = True) -> DeliveryFailed:
         (response(408), GmailTemporaryFailure, ExitCode.TEMPORARY),
         (google(413, "uploadTooLarge"), MessageRejected, ExitCode.UNAVAILABLE),
         (response(413, b"<html>"), MessageRejected, ExitCode.UNAVAILABLE),
+        (response(405), GmailRefused, ExitCode.UNAVAILABLE),
+        (google(400, "invalidArgument", "Invalid value at 'date'"), GmailRefused, ExitCode.UNAVAILABLE),
+        (google(400, "badContent", "Multipart body is bad"), GmailRefused, ExitCode.UNAVAILABLE),
         (response(415), MessageRejected, ExitCode.UNAVAILABLE),
         (google(429, "rateLimitExceeded"), GmailTemporaryFailure, ExitCode.TEMPORARY),
         (response(429), GmailTemporaryFailure, ExitCode.TEMPORARY),
@@ -88,7 +91,7 @@ def test_refusals_of_an_import(found: Response, kind: type[DeliveryFailed], code
     assert problem.refused_for_good is (kind is MessageRejected)
     assert problem.ends_retrieval is (kind is not MessageRejected)
     assert str(problem).startswith("cannot import a message: ")
-    assert problem.advice or kind is MessageRejected
+    assert problem.advice or kind in (MessageRejected, GmailRefused)
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])

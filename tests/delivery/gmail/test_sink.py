@@ -553,6 +553,15 @@ async def test_messages_without_a_mark(settings: Any, message_id: str | None) ->
         await send(sink, message_id=message_id)
 
 
+@pytest.mark.parametrize(("verify", "words"), [(True, "the server is asked"), (False, "Gmail cannot be asked")])
+@trio_test
+async def test_the_advice_for_a_message_in_doubt(verify: bool, words: str) -> None:
+    async with world() as here:
+        here.gmail.fail(Fault())
+        problem = await failure(here, send(here.sink(verify=verify)))
+        assert problem.advice.startswith(words)
+
+
 @trio_test
 async def test_marks_that_are_not_asked_for() -> None:
     async with world() as here:

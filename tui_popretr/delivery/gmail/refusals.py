@@ -3,8 +3,8 @@
 An answer that refuses a request has `{"error": {"code", "message", "errors": [{"reason"}], "status", "details"}}`
 (https://developers.google.com/workspace/gmail/api/guides/handle-errors). A proxy on the way may answer anything.
 
-Only refusals of an import may be about the message: 400 without a reason that means something else, 413, and statuses
-that Google does not describe. If the cause is uncertain, the message is assumed only where it was sent whole.
+Only refusals of an import may be about the message: 413, 415, 422, and 400 without a reason or text that means
+something else. Of all other refusals no message is the cause: they must never count against one.
 """
 
 from __future__ import annotations
@@ -51,6 +51,10 @@ _SCOPES: Final = frozenset(
 _API_OFF: Final = frozenset({"accessnotconfigured", "service_disabled", "api_disabled"})
 #: Of the account, not of a message.
 _ACCOUNT: Final = frozenset({"failedprecondition", "failed_precondition", "domainpolicy", "delegationdenied"})
+#: What may be refused for the message.
+_OF_MESSAGE: Final = frozenset({400, 413, 415, 422})
+#: Texts of 400 about the form of a request: all messages are refused alike.
+_REQUEST: Final = re.compile(r"invalid (value at|json payload)|unknown name|upload ?type|multipart", re.IGNORECASE)
 _LABEL: Final = re.compile(r"\blabels?\b|labelid", re.IGNORECASE)
 #: Gmail names the time in the text of a refusal, too.
 _AFTER: Final = re.compile(r"retry after (\d{4}-\d\d-\d\dT[0-9:.]+Z)", re.IGNORECASE)
@@ -160,7 +164,7 @@ def error_of(refusal: Refusal, what: str, *, login: str, message: bool = False) 
         return GmailRefused(text, advice=_ACCOUNT_ADVICE)
     if status in (400, 409) and _LABEL.search(refusal.message):
         return GmailUnusable(text, advice="check <labels> in <gmail>")
-    if message and status >= 400:
+    if message and status in _OF_MESSAGE and not _REQUEST.search(refusal.message):
         return MessageRejected(text)
     if status >= 400:
         return GmailRefused(text)

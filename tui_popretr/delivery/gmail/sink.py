@@ -140,9 +140,11 @@ class GmailSink:
             with starting_threads(GmailTemporaryFailure, "cannot send to Gmail"):
                 try:
                     identifier = await self._import(message, labels, before_end)
-                except (GmailInDoubt, trio.Cancelled):
+                except (GmailInDoubt, trio.Cancelled) as problem:
                     if mark is not None:
                         self._client.memory.cuts[mark] = self._now()
+                    elif isinstance(problem, GmailInDoubt):
+                        problem.advice = "Gmail cannot be asked for it: it is sent again, and may then be there twice"
                     raise
             if message.message_id is not None:
                 self._client.memory.add(message.message_id, identifier)
