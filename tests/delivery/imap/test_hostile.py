@@ -8,14 +8,13 @@ import pytest
 import trio
 from trio.testing import MockClock, trio_test
 
-from tests.delivery.imap.scripted import NAME, TIMEOUT, conversation
+from tests.delivery.imap.scripted import TIMEOUT, conversation
 from tests.support.passwords import PASSWORD
 from tests.support.streams import Peer
 from tui_popretr.config.model import ImapDestination
 from tui_popretr.config.sources import Literal
 from tui_popretr.delivery.imap.connection import ImapConnection
-from tui_popretr.delivery.imap.credentials import Credentials
-from tui_popretr.delivery.imap.opening import establish
+from tui_popretr.delivery.imap.opening import credentials_for, establish
 from tui_popretr.delivery.imap.transfer import Progress, Transfer
 from tui_popretr.errors import DeliveryFailed, ImapProtocolError, ImapServerUnreachable, ImapTemporaryFailure
 from tui_popretr.imap import Message
@@ -79,7 +78,7 @@ async def meet(step: int, answer: bytes | None) -> tuple[DeliveryFailed, Progres
     before = trio.current_time()
     async with conversation(play) as talk:
         with pytest.raises(DeliveryFailed) as caught:
-            await establish(talk.dialogue, where, Credentials(where, NAME, ask, None), TlsContexts())
+            await establish(talk.dialogue, where, credentials_for(where, ask, None), TlsContexts())
             await deliver(talk.connection, transfer)
         assert not talk.dialogue.usable
         assert trio.current_time() - before <= TIMEOUT

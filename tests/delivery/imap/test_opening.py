@@ -19,9 +19,8 @@ from tui_popretr.config.choices import AuthType
 from tui_popretr.config.model import ImapDestination
 from tui_popretr.config.oauth import Endpoints, OAuth, Provider
 from tui_popretr.config.sources import Literal
-from tui_popretr.delivery.imap.credentials import Credentials
-from tui_popretr.delivery.imap.login import TokenRenewedError
-from tui_popretr.delivery.imap.opening import establish, explain
+from tui_popretr.delivery.credentials import TokenRenewedError
+from tui_popretr.delivery.imap.opening import credentials_for, establish, explain
 from tui_popretr.errors import (
     DeliveryFailed,
     ExitCode,
@@ -74,7 +73,7 @@ async def opened(play: Play, where: ImapDestination, *, asked: list[str] | None 
     try:
         async with conversation(play) as talk:
             said = talk.said
-            await establish(talk.dialogue, where, Credentials(where, NAME, ask, other), TlsContexts())
+            await establish(talk.dialogue, where, credentials_for(where, ask, other), TlsContexts())
             assert talk.dialogue.usable
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
@@ -348,7 +347,7 @@ async def test_a_password_that_cannot_be_had(autojump_clock: MockClock) -> None:
     where = destination()
     async with conversation(answers(greeting=CAPABLE)) as talk:
         with pytest.raises(ImapLoginFailed, match="the command pass failed") as caught:
-            await establish(talk.dialogue, where, Credentials(where, NAME, ask, None), TlsContexts())
+            await establish(talk.dialogue, where, credentials_for(where, ask, None), TlsContexts())
     assert caught.value.advice == "run it by hand"
 
 
@@ -422,4 +421,4 @@ async def test_a_token_that_cannot_be_had(autojump_clock: MockClock) -> None:
     where = by_token()
     async with conversation(answers(greeting=BOTH)) as talk:
         with pytest.raises(ImapTemporaryFailure, match="the provider has a problem; it is needed for the IMAP server"):
-            await establish(talk.dialogue, where, Credentials(where, NAME, ask, None), TlsContexts())
+            await establish(talk.dialogue, where, credentials_for(where, ask, None), TlsContexts())

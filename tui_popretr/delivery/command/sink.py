@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Final, TypeVar
 
@@ -19,6 +19,7 @@ from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import BeforeEnd, Following, Say, nothing_follows
 from tui_popretr.delivery.spool import Spool
+from tui_popretr.delivery.threads import in_thread
 from tui_popretr.errors import CommandDeferred, CommandUnusable, DeliveryFailed, describe_os_error
 from tui_popretr.facts import Direction
 from tui_popretr.process.children import ChildProcesses
@@ -78,7 +79,7 @@ class CommandSink:
     async def prepare(self, octets: int) -> None:
         """Check that the program exists, and that there is room for the message in the spool."""
         self._check_open()
-        await _in_thread(lambda: self._check(octets))
+        await in_thread(lambda: self._check(octets))
 
     async def send(
         self,
@@ -108,8 +109,8 @@ class CommandSink:
 
     async def _run(self, content: Spool, before_end: BeforeEnd) -> ProcessEnd:
         self._check_open()
-        stdin = await _in_thread(content.file) if content.in_file else b"".join(content.pieces())
-        environ = self._environ or await _in_thread(self._environment)
+        stdin = await in_thread(content.file) if content.in_file else b"".join(content.pieces())
+        environ = self._environ or await in_thread(self._environment)
         await before_end()
         self._check_open()
         self._said(Direction.EVENT, [f"MDA {self._name} gets MessageBody octets={content.octets}"])
@@ -157,7 +158,3 @@ class CommandSink:
         if words := _START_ERRORS.get(error.errno or 0):
             return CommandUnusable(f"cannot run {self._name}: {words}")
         return CommandDeferred(f"cannot run {self._name}: {describe_os_error(error)}")
-
-
-async def _in_thread(function: Callable[[], T]) -> T:
-    return await trio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))

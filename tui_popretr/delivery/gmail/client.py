@@ -6,12 +6,12 @@ alone (memory.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tui_popretr.config.model import GmailDestination
+from tui_popretr.delivery.credentials import TokenErrors
 from tui_popretr.delivery.gmail.api import NotUnderstood, fields_of
 from tui_popretr.delivery.gmail.memory import AccountMemory, memory_of
 from tui_popretr.delivery.gmail.refusals import Refusal, error_of, in_doubt, is_busy, read_refusal
@@ -19,7 +19,6 @@ from tui_popretr.delivery.remote import AskOtherTokens, AskTokens, Say
 from tui_popretr.errors import (
     ConnectionCut,
     DeliveryFailed,
-    ExitCode,
     GmailAnswerUnclear,
     GmailInDoubt,
     GmailLoginFailed,
@@ -49,14 +48,13 @@ LIMIT: Final = 4 * 1024 * 1024
 #: Seconds to connect, for TLS, for each piece of a request, and for an answer.
 TIMEOUT: Final = 120.0
 
-#: The error of a delivery, by the exit code of an error of access tokens.
-_TOKEN_ERRORS: Final[dict[ExitCode, type[DeliveryFailed]]] = {
-    ExitCode.UNAVAILABLE: GmailUnreachable,
-    ExitCode.TEMPORARY: GmailTemporaryFailure,
-    ExitCode.PROTOCOL: GmailProtocolError,
-    ExitCode.CONFIGURATION: GmailUnusable,
-    ExitCode.IO_ERROR: DeliveryFailed,
-}
+_TOKEN_ERRORS: Final = TokenErrors(
+    login=GmailLoginFailed,
+    unreachable=GmailUnreachable,
+    temporary=GmailTemporaryFailure,
+    protocol=GmailProtocolError,
+    configuration=GmailUnusable,
+)
 #: Scopes that allow searching.
 _READING: Final = frozenset(
     {
@@ -235,11 +233,11 @@ class GmailClient:
     # --- access tokens ------------------------------------------------------------------------------------------------
 
     async def _token(self) -> Tokens:
-        with self._explained():
+        with _TOKEN_ERRORS.mapped(self._web.host):
             return self._checked(await self._tokens())
 
     async def _other(self, refused: Secret) -> Tokens | None:
-        with self._explained():
+        with _TOKEN_ERRORS.mapped(self._web.host):
             other = await self._other_tokens(refused)
         if other is None:
             return None
@@ -268,16 +266,3 @@ class GmailClient:
             failure.login_missing = True
             raise failure
         return tokens
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn errors of access tokens into those of deliveries."""
-        try:
-            yield
-        except DeliveryFailed:
-            raise
-        except PopretrError as problem:
-            kind = _TOKEN_ERRORS.get(problem.exit_code, GmailLoginFailed)
-            failure = kind(f"{problem}; it is needed for {self._web.host}", advice=problem.advice)
-            failure.login_missing = problem.login_missing
-            raise failure from problem

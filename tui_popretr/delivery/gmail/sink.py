@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -20,8 +19,6 @@ from tui_popretr import faultpoints
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import GmailDestination
 from tui_popretr.delivery.errors import starting_threads
-from tui_popretr.delivery.filedraft import SPILL
-from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.gmail.api import (
     PROFILE_PATH,
     NotUnderstood,
@@ -51,6 +48,7 @@ from tui_popretr.delivery.remote import (
     nothing_follows,
 )
 from tui_popretr.delivery.spool import Spool
+from tui_popretr.delivery.threads import check_spool, next_piece
 from tui_popretr.errors import DeliveryFailed, GmailAnswerUnclear, GmailInDoubt, GmailTemporaryFailure
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
@@ -121,9 +119,7 @@ class GmailSink:
         Raises the error of find(): while the search fails, nothing is imported.
         """
         async with self._own_turn():
-            if octets > SPILL:
-                check = partial(Folders(self._spool, (), None).make_ready, octets)
-                await trio.to_thread.run_sync(check, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+            await check_spool(self._spool, octets)
             if self._unanswered is not None:
                 raise self._unanswered
             await self._find_labels()
@@ -258,7 +254,7 @@ class GmailSink:
         async def write(send: SendPiece) -> None:
             nonlocal durable
             held, pieces = form.before, content.pieces()
-            while piece := (await _read(pieces) if content.in_file else next(pieces, b"")):
+            while piece := (await next_piece(pieces) if content.in_file else next(pieces, b"")):
                 await send(held + piece)
                 held = b""
             if not durable:  # else the connection was lost before the end, or the token was renewed
@@ -282,8 +278,3 @@ class GmailSink:
     def _check_open(self) -> None:
         if self._closed:
             raise GmailTemporaryFailure("nothing more is sent to Gmail, because the session is ending")
-
-
-async def _read(pieces: Iterator[bytes]) -> bytes:
-    """Read the next piece in a thread: the file may not be in the system's memory any more."""
-    return await trio.to_thread.run_sync(next, pieces, b"", abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import trio
-
 from tui_popretr.config.choices import AuthType
 from tui_popretr.config.login import TOKENS
 from tui_popretr.config.model import ImapDestination
-from tui_popretr.delivery.imap.credentials import Credentials
+from tui_popretr.delivery.credentials import Credentials, TokenRenewedError
 from tui_popretr.delivery.imap.dialogue import Dialogue
 from tui_popretr.delivery.imap.methods import mechanism, usable_methods
 from tui_popretr.delivery.imap.refusals import Subject, refusal
+from tui_popretr.delivery.threads import in_thread
 from tui_popretr.errors import DeliveryFailed, ImapLoginFailed, ImapServerNotTrusted, ImapTemporaryFailure
 from tui_popretr.imap import (
     Authentication,
@@ -34,10 +33,6 @@ _REFUSED_ADVICE = (
     "the access token is new, so another setting is wrong: is <username> in <imap> the mailbox of the account, and does"
     " the scope allow IMAP? To log in again: {}"
 )
-
-
-class TokenRenewedError(Exception):
-    """The server has refused the access token and closed the connection. The token is renewed."""
 
 
 class LoginAttempt:
@@ -151,5 +146,5 @@ def _completes(response: object, command: object) -> bool:
 async def _answer(authentication: Authentication, challenge: Continuation) -> SaslResponse | SaslCancel:
     work = partial(authentication.answer, challenge)
     if authentication.exchange.slow:
-        return await trio.to_thread.run_sync(work, limiter=trio.CapacityLimiter(1), abandon_on_cancel=True)
+        return await in_thread(work)
     return work()

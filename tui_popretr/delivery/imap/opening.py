@@ -8,10 +8,10 @@ import trio
 
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.model import ImapDestination
+from tui_popretr.delivery.credentials import Credentials, TokenErrors, TokenRenewedError
 from tui_popretr.delivery.imap.connection import ImapConnection
-from tui_popretr.delivery.imap.credentials import Credentials
 from tui_popretr.delivery.imap.dialogue import Dialogue
-from tui_popretr.delivery.imap.login import LoginAttempt, TokenRenewedError
+from tui_popretr.delivery.imap.login import LoginAttempt
 from tui_popretr.delivery.imap.refusals import Subject, refusal
 from tui_popretr.delivery.remote import AskOther, AskPassword, Say
 from tui_popretr.errors import (
@@ -34,10 +34,23 @@ from tui_popretr.net.tls import TlsContexts, TlsSession
 #: Seconds for the look-up and the connection, for all addresses together.
 CONNECT_TIMEOUT: Final = 30.0
 
+_TOKEN_ERRORS: Final = TokenErrors(
+    login=ImapLoginFailed,
+    unreachable=ImapServerUnreachable,
+    temporary=ImapTemporaryFailure,
+    protocol=ImapProtocolError,
+)
+
 
 def server_name(destination: ImapDestination) -> str:
     """Return the server's name for texts."""
     return f"the IMAP server {destination.address}"
+
+
+def credentials_for(destination: ImapDestination, ask: AskPassword, other: AskOther | None) -> Credentials:
+    """Return the source of the server's password or access token."""
+    name = server_name(destination)
+    return Credentials(name, _TOKEN_ERRORS, ask, other, by_token=destination.oauth is not None)
 
 
 class Opening:
@@ -59,7 +72,7 @@ class Opening:
         self._said = said
         self._contexts = contexts or TlsContexts()
         self._name = server_name(destination)
-        self._credentials = Credentials(destination, self._name, ask_password, other_password)
+        self._credentials = credentials_for(destination, ask_password, other_password)
 
     async def open(self) -> ImapConnection:
         """Return a new connection, logged in. Raises DeliveryFailed.

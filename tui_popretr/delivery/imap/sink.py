@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import partial
 from typing import Final
 
 import trio
@@ -13,8 +12,6 @@ from tui_popretr import faultpoints
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import ImapDestination
 from tui_popretr.delivery.errors import starting_threads
-from tui_popretr.delivery.filedraft import SPILL
-from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.imap.appending import Appending, check_size
 from tui_popretr.delivery.imap.connection import FolderState, ImapConnection
 from tui_popretr.delivery.imap.marks import Mark, Position
@@ -35,6 +32,7 @@ from tui_popretr.delivery.remote import (
     nothing_follows,
 )
 from tui_popretr.delivery.spool import Spool
+from tui_popretr.delivery.threads import check_spool
 from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapFolderUnusable, ImapTemporaryFailure, PopretrError
 from tui_popretr.faultpoints import Step
 from tui_popretr.hosts import IMAP_PORT, IMAPS_PORT
@@ -95,9 +93,7 @@ class ImapSink:
     async def prepare(self, octets: int) -> None:
         """Connect, log in, and look at the folder, so that no message is retrieved that cannot be appended."""
         async with self._turn:
-            if octets > SPILL:
-                check = partial(Folders(self._spool, (), None).make_ready, octets)
-                await trio.to_thread.run_sync(check, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+            await check_spool(self._spool, octets)
             try:
                 self._position.forget()
                 connection = await self._ready()

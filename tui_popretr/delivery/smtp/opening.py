@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 import trio
 
 from tui_popretr.config.model import SmtpDestination
+from tui_popretr.delivery.credentials import Credentials, TokenErrors, TokenRenewedError
 from tui_popretr.delivery.remote import AskOther, AskPassword, Say
 from tui_popretr.delivery.smtp.connection import SmtpConnection
 from tui_popretr.delivery.smtp.trust import explain, policy_for
 from tui_popretr.errors import (
-    DeliveryFailed,
-    ExitCode,
-    PopretrError,
     SmtpLoginFailed,
     SmtpProtocolError,
     SmtpServerNotTrusted,
@@ -44,13 +40,12 @@ from tui_popretr.smtp import (
 )
 from tui_popretr.text import visible
 
-#: The error of a delivery, by the exit code of an error of access tokens.
-_TOKEN_ERRORS: Final[dict[ExitCode, type[DeliveryFailed]]] = {
-    ExitCode.UNAVAILABLE: SmtpServerUnreachable,
-    ExitCode.TEMPORARY: SmtpTemporaryFailure,
-    ExitCode.PROTOCOL: SmtpProtocolError,
-    ExitCode.IO_ERROR: DeliveryFailed,
-}
+_TOKEN_ERRORS: Final = TokenErrors(
+    login=SmtpLoginFailed,
+    unreachable=SmtpServerUnreachable,
+    temporary=SmtpTemporaryFailure,
+    protocol=SmtpProtocolError,
+)
 _REFUSED_ADVICE: Final = (
     "the access token is new, so another setting is wrong: is <username> in <smtp> the mailbox of the account, and does"
     " the scope allow sending? To log in again: {}"
@@ -63,10 +58,6 @@ CONNECT_TIMEOUT: Final = 30.0
 def server_name(destination: SmtpDestination) -> str:
     """Return the server's name for texts."""
     return f"the {'LMTP' if destination.lmtp else 'SMTP'} server {destination.address}"
-
-
-class _TokenRenewedError(Exception):
-    """The server has refused the access token and closed the connection. The token is renewed."""
 
 
 class Opening:
@@ -88,21 +79,21 @@ class Opening:
         self._destination = destination
         self._client = client
         self._said = said
-        self._ask_password = ask_password
-        self._password: Secret | None = None
-        self._other_password = other_password
         self._contexts = contexts or TlsContexts()
         self._name = server_name(destination)
+        self._credentials = Credentials(
+            self._name, _TOKEN_ERRORS, ask_password, other_password, by_token=destination.oauth is not None
+        )
 
     async def open(self) -> SmtpConnection:
         """Return a new connection, over which MAIL can be sent. Raises DeliveryFailed."""
         try:
             return await self._open()
-        except _TokenRenewedError:
+        except TokenRenewedError:
             self._said(Direction.EVENT, ["The access token is renewed; connecting once more"])
         try:
             return await self._open()
-        except _TokenRenewedError:
+        except TokenRenewedError:
             raise SmtpTemporaryFailure(
                 f"{self._name} has refused two access tokens and closed the connection"
             ) from None
@@ -208,14 +199,14 @@ class Opening:
         An access token that the server refuses is renewed once, and tried again.
         """
         mechanism = self._mechanism(connection)
-        password = await self._get_password()
+        password = await self._credentials.get()
         reply, problem = await self._authenticate(connection, mechanism, username, password)
-        if self._refuses_token(reply) and (other := await self._get_other(password)) is not None:
+        if self._refuses_token(reply) and (other := await self._credentials.other(password)) is not None:
             try:
                 reply, problem = await self._authenticate(connection, mechanism, username, other)
             except SmtpTemporaryFailure:
                 if connection.lost:
-                    raise _TokenRenewedError from None
+                    raise TokenRenewedError from None
                 raise
         if reply.ok:
             return
@@ -252,34 +243,6 @@ class Opening:
 
     def _refuses_token(self, reply: Reply) -> bool:
         return self._destination.oauth is not None and not reply.ok and not reply.passing
-
-    async def _get_password(self) -> Secret:
-        if self._password is None or self._destination.oauth is not None:  # a token may have expired
-            with self._explained():
-                self._password = await self._ask_password()
-        return self._password
-
-    async def _get_other(self, password: Secret) -> Secret | None:
-        if self._other_password is None:
-            return None
-        with self._explained():
-            return await self._other_password(password)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn errors of passwords and access tokens into those of deliveries."""
-        try:
-            yield
-        except DeliveryFailed:
-            raise
-        except PopretrError as problem:
-            if self._destination.oauth is None:
-                what = f"cannot log in to {self._name}: {problem}"
-                raise SmtpLoginFailed(what, advice=problem.advice) from problem
-            kind = _TOKEN_ERRORS.get(problem.exit_code, SmtpLoginFailed)
-            failure = kind(f"{problem}; it is needed for {self._name}", advice=problem.advice)
-            failure.login_missing = problem.login_missing
-            raise failure from problem
 
     def _no_mechanism(self, connection: SmtpConnection, offered: tuple[str, ...]) -> SmtpLoginFailed:
         what = "offers no login method that is known here"

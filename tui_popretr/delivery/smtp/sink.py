@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import Final
 
 import trio
@@ -11,8 +10,6 @@ import trio
 from tui_popretr.config.choices import Eol
 from tui_popretr.config.model import SmtpDestination
 from tui_popretr.delivery.errors import starting_threads
-from tui_popretr.delivery.filedraft import SPILL
-from tui_popretr.delivery.folders import Folders
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import AskOther, AskPassword, BeforeEnd, Following, Say, no_password, nothing_follows
 from tui_popretr.delivery.smtp.connection import QUIT_TIMEOUT, SmtpConnection
@@ -22,6 +19,7 @@ from tui_popretr.delivery.smtp.report import receipt_or_error
 from tui_popretr.delivery.smtp.rounds import Envelope, Rounds
 from tui_popretr.delivery.smtp.transaction import SmtpTransaction, check_size
 from tui_popretr.delivery.spool import Spool
+from tui_popretr.delivery.threads import check_spool
 from tui_popretr.errors import DeliveryFailed, SmtpProtocolError, SmtpTemporaryFailure
 from tui_popretr.net.tls import TlsContexts
 from tui_popretr.smtp import Noop, Reply, Rset, State
@@ -86,9 +84,7 @@ class SmtpSink:
         """Connect and log in, so that no message is retrieved that cannot be sent."""
         async with self._turn:
             try:
-                if octets > SPILL:
-                    check = partial(Folders(self._spool, (), None).make_ready, octets)
-                    await trio.to_thread.run_sync(check, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
+                await check_spool(self._spool, octets)
                 if self._connection is not None and not await self._is_alive(self._connection):
                     self._drop()
                 connection = self._connection or await self._connect()

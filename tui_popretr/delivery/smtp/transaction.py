@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 
-import trio
-
 from tui_popretr import faultpoints
 from tui_popretr.delivery.errors import starting_threads
 from tui_popretr.delivery.smtp.connection import SmtpConnection
 from tui_popretr.delivery.smtp.refusals import Phase, common_refusal
 from tui_popretr.delivery.smtp.rounds import Envelope, RecipientOutcome, Result, is_too_many
+from tui_popretr.delivery.threads import next_piece
 from tui_popretr.errors import (
     DeliveryFailed,
     MessageRejected,
@@ -210,11 +209,8 @@ class SmtpTransaction:
             self._held = self.connection.machine.content(piece)
 
     async def _read(self, pieces: Iterator[bytes]) -> bytes:
-        """Read the next piece in a thread: the file may not be in the system's memory any more."""
         with starting_threads(SmtpTemporaryFailure, f"cannot send to {self.connection.name}"):
-            return await trio.to_thread.run_sync(
-                next, pieces, b"", abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
-            )
+            return await next_piece(pieces)
 
     async def _finish(self, following: Sequence[Command]) -> None:
         connection = self.connection
