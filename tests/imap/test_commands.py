@@ -261,12 +261,12 @@ def test_sets_of_uids() -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"SEARCH", Search(())),
-        (b"SEARCH 4 2", Search((4, 2))),
-        (b"SEARCH 4 (MODSEQ 5)", Search((4,))),
-        (b'ESEARCH (TAG "a1") UID ALL 4:5,9', Search((4, 5, 9))),
-        (b'ESEARCH (TAG "a1") UID', Search(())),
-        (b"ESEARCH UID COUNT 3 ALL 7", Search((7,))),
+        (b"SEARCH", Search(UidSet.of())),
+        (b"SEARCH 4 2", Search(UidSet.of(4, 2))),
+        (b"SEARCH 4 (MODSEQ 5)", Search(UidSet.of(4))),
+        (b'ESEARCH (TAG "a1") UID ALL 4:5,9', Search(UidSet(((4, 5), (9, 9))))),
+        (b'ESEARCH (TAG "a1") UID', Search(UidSet.of())),
+        (b"ESEARCH UID COUNT 3 ALL 7", Search(UidSet.of(7))),
         (b'LIST (\\HasNoChildren) "/" INBOX', FolderListed(("\\hasnochildren",), "/", b"INBOX")),
         (b'LIST () NIL "a\\"b"', FolderListed((), None, b'a"b')),
         (b'LIST () "." 12 (X ())', FolderListed((), ".", b"12")),

@@ -164,7 +164,6 @@ def test_answers_belong_to_the_tags() -> None:
         (b"* LIST () NIL {3}\r\nabc\r\n", "a literal where none is expected"),
         (b"* SEARCH {3}\r\n", "a literal where none is expected"),
         (b"* 1 FETCH (X {99999999}\r\n", "a literal of 99999999 octets"),
-        (b"* ESEARCH UID ALL 1:4294967295\r\n", "has found more than 100000 messages"),
     ],
 )
 def test_what_no_server_should_say(octets: bytes, words: str) -> None:

@@ -22,9 +22,6 @@ from tui_popretr.imap.responses import (
 from tui_popretr.imap.sets import MAX_NUMBER, UidSet
 from tui_popretr.imap.values import Atom, NotAValue, Value, number, parse
 
-#: The most UIDs that a search may find.
-MAX_FOUND: Final = 100_000
-
 _STATUS: Final = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?", re.IGNORECASE | re.DOTALL)
 _COUNTED: Final = re.compile(rb"([0-9]{1,10}) ([A-Z]+)(?: (.*))?", re.IGNORECASE | re.DOTALL)
 _KEYWORD: Final = re.compile(rb"([A-Z][A-Z0-9-]*)(?: (.*))?", re.IGNORECASE | re.DOTALL)
@@ -83,11 +80,9 @@ def _keyword(name: bytes, rest: bytes) -> Response:
             return OtherData()
 
 
-def _found(name: bytes, rest: bytes) -> tuple[int, ...]:
+def _found(name: bytes, rest: bytes) -> UidSet:
     words = rest.partition(b"(")[0].split()  # (MODSEQ ...) may follow
-    if len(words) > MAX_FOUND:
-        raise RemoteProtocolError(f"has found more than {MAX_FOUND} messages")
-    return tuple(_uid(name, word) for word in words)
+    return UidSet.of(*(_uid(name, word) for word in words))
 
 
 def _uid(name: bytes, word: bytes) -> int:
@@ -96,7 +91,7 @@ def _uid(name: bytes, word: bytes) -> int:
     return int(word)
 
 
-def _found_in_ranges(name: bytes, rest: bytes) -> tuple[int, ...]:
+def _found_in_ranges(name: bytes, rest: bytes) -> UidSet:
     """Return the UIDs of ESEARCH, with which servers of IMAP4rev2 answer (RFC 9051 §7.3.4)."""
     values = _values(name, (rest,))
     if values and isinstance(values[0], tuple):  # (TAG "a1")
@@ -108,10 +103,8 @@ def _found_in_ranges(name: bytes, rest: bytes) -> tuple[int, ...]:
             found = UidSet.parse(value) if isinstance(value, Atom) else None
             if found is None:
                 raise _invalid(name)
-            if found.count > MAX_FOUND:
-                raise RemoteProtocolError(f"has found more than {MAX_FOUND} messages")
-            return tuple(found)
-    return ()
+            return found
+    return UidSet(())
 
 
 def _folder_listed(name: bytes, rest: bytes) -> FolderListed:

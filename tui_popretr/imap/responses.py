@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from tui_popretr.imap.codes import Code
+from tui_popretr.imap.sets import UidSet
 from tui_popretr.imap.values import Value, number
 from tui_popretr.text import visible
 
@@ -85,9 +86,9 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The UIDs that were found."""
+    """The UIDs that were found. A short response may stand for many."""
 
-    uids: tuple[int, ...]
+    uids: UidSet
     line: bytes = field(default=b"", compare=False)
 
 

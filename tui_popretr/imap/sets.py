@@ -33,6 +33,11 @@ class UidSet:
             ranges.append((min(ends), max(ends)))
         return cls(tuple(ranges))
 
+    @classmethod
+    def of(cls, *uids: int) -> UidSet:
+        """Return the set of these UIDs, in this order."""
+        return cls(tuple((uid, uid) for uid in uids))
+
     @property
     def count(self) -> int:
         """The number of UIDs."""

@@ -64,6 +64,19 @@ UNKNOWN_IDENTITY = Identity(b"")
 """The identity of a message that was marked as seen and never retrieved."""
 
 
+def message_id_in(header: bytes) -> str | None:
+    """Return the Message-ID of a header, without angle brackets, as Identity has it; None if there is none."""
+    header = b"\n" + header
+    return _message_id(header, header.lower())
+
+
+def _message_id(header: bytes, lowered: bytes) -> str | None:
+    found = field(header, lowered, b"message-id")
+    if found is not None and found.startswith(b"<") and found.endswith(b">"):
+        found = found[1:-1].strip()
+    return visible(found, SHOWN_LIMIT) if found else None
+
+
 class IdentityHasher:
     """Computes the identity of a message as received: CRLF line ends, dot-stuffing removed, without our Received field.
 
@@ -140,14 +153,12 @@ class IdentityHasher:
             self._sender = address(value) if value else None
             if self._sender is not None:
                 break
-        message_id = field(header, lowered, b"message-id")
-        if message_id is not None and message_id.startswith(b"<") and message_id.endswith(b">"):
-            message_id = message_id[1:-1].strip()
+        message_id = _message_id(header, lowered)
         date = field(header, lowered, b"date")
         return Identity(
             sha256(hashed).digest(),
             False,
-            visible(message_id, SHOWN_LIMIT) if message_id else None,
+            message_id,
             visible(date, SHOWN_LIMIT) if date else None,
             self._utf8,
         )

@@ -72,6 +72,9 @@ class Mailbox:
     #: It refuses to store these, by a text in them.
     refuses: dict[bytes, str] = field(default_factory=dict)
 
+    #: It closes the connection instead of answering a command with this text in it.
+    hang_up_on: str | None = None
+
     @property
     def inbox(self) -> Folder:
         return self.folders["INBOX"]
@@ -149,6 +152,8 @@ class _Connection:
             verb, _, argument = argument.partition(" ")
         step = verb.upper()
         self._mailbox.dialogue.append(rest)
+        if (last := self._mailbox.hang_up_on) is not None and last in rest:
+            raise _HangUp
         if step == "APPEND":
             self._append(tag, line)
         elif not self._reached(step, tag):
@@ -228,7 +233,15 @@ class _Connection:
         assert self._selected is not None
         wanted = _uids(argument.split(" ")[0])
         for number, (uid, each) in enumerate(self._selected.messages.items(), 1):
-            if uid in wanted:
+            if uid not in wanted:
+                continue
+            if "BODY.PEEK" in argument:
+                header = b"Message-ID: " + _unfolded(each.content, b"message-id").strip() + b"\r\n\r\n"
+                self._socket.sendall(
+                    b"* %d FETCH (UID %d BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n" % (number, uid, len(header))
+                )
+                self._say(header.decode() + ")")
+            else:
                 self._say(f"* {number} FETCH (UID {uid} RFC822.SIZE {len(each.content)})")
 
     def _store(self, argument: str) -> None:

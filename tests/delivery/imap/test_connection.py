@@ -155,6 +155,54 @@ async def test_searching(autojump_clock: MockClock) -> None:
         assert await talk.connection.sizes(()) == {}
 
 
+@pytest.mark.parametrize(("last", "count"), [(100_001, 1), (100_000, 2)])
+@trio_test
+async def test_short_answers_that_stand_for_many(last: int, count: int, autojump_clock: MockClock) -> None:
+    many = "\n".join([f"* ESEARCH UID ALL 1:{last}"] * count)
+    play = answers(('a1 UID SEARCH UID 1:* HEADER Message-ID "x"', f"{many}\na1 OK"))
+    async with conversation(play, logged_in=True) as talk:
+        talk.dialogue.machine._state = talk.dialogue.machine._state.SELECTED
+        with pytest.raises(ImapProtocolError, match="has found more than 100000 messages"):
+            await talk.connection.search("Message-ID", b"x", 1)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "found"),
+    [
+        ('BODY[HEADER.FIELDS (MESSAGE-ID)] "Message-ID: <a@b>"', {6: "a@b"}),
+        ('BODY[HEADER.FIELDS ("Message-ID")] {21}\nMessage-ID:\n <a@b>\n', {6: "a@b"}),
+        ("BODY[HEADER.FIELDS (MESSAGE-ID)] {2}\n\n", {6: ""}),
+        ("BODY[HEADER.FIELDS (MESSAGE-ID)] NIL", {}),
+        ("FLAGS ()", {}),
+    ],
+)
+@trio_test
+async def test_message_ids(attribute: str, found: dict[int, str], autojump_clock: MockClock) -> None:
+    command = "a1 UID FETCH 6 (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
+    play = answers((command, f"* 1 FETCH (UID 6 {attribute})\n* 2 FETCH (UID 7 BODY[TEXT] x)\na1 OK"))
+    async with conversation(play, logged_in=True) as talk:
+        talk.dialogue.machine._state = talk.dialogue.machine._state.SELECTED
+        assert await talk.connection.message_ids([6]) == found
+        assert await talk.connection.message_ids(()) == {}
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    ["UIDVALIDITY 0", "UIDVALIDITY 4294967296", "UIDVALIDITY 7 UIDNEXT 99999999999", "UIDVALIDITY 7 UIDNEXT 0"],
+)
+@trio_test
+async def test_numbers_that_no_folder_has(numbers: str, autojump_clock: MockClock) -> None:
+    play = answers(
+        ('a1 STATUS "x" (MESSAGES UIDNEXT UIDVALIDITY)', f"* STATUS x ({numbers})\na1 OK"),
+        ('a2 EXAMINE "x"', "* OK [UIDVALIDITY 7]\n* OK [UIDNEXT 4294967296]\na2 OK"),
+    )
+    async with conversation(play, logged_in=True) as talk:
+        with pytest.raises(ImapProtocolError):
+            await talk.connection.status("x")
+        with pytest.raises(ImapProtocolError, match="has UIDNEXT 4294967296 for the folder x"):
+            await talk.connection.examine("x")
+
+
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
@@ -526,6 +574,26 @@ async def test_an_early_or_foreign_ok_is_no_delivery(octets: bytes, words: str, 
     assert isinstance(error, ImapProtocolError)
     assert words in str(error)
     assert one.progress is UNSENT
+
+
+@trio_test
+async def test_an_ok_while_the_end_is_held_is_no_delivery(autojump_clock: MockClock) -> None:
+    """The end of a message goes with the beginning of the next one."""
+
+    async def play(peer: Peer) -> None:
+        await peer.heard()
+        await trio.sleep(1)
+        await peer.say("a1 OK [APPENDUID 7 1] done")
+        await peer.octets(5)
+
+    async def content() -> AsyncGenerator[bytes]:
+        await trio.sleep(5)
+        yield b"cd"
+
+    both = [transfer(b"ab"), Transfer(Message(2), content())]
+    error = await broken(play, both)
+    assert "accepted APPEND before it had all of it" in str(error)
+    assert [each.progress for each in both] == [UNSENT, UNSENT]
 
 
 @trio_test

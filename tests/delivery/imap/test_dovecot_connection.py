@@ -202,6 +202,7 @@ async def test_what_is_appended_can_be_found(offering: Dovecot) -> None:
         assert await connection.search("Message-ID", b"<2@x.test>", uids[0]) == uids[1:2]
         assert await connection.search("Message-ID", b"<1@x.test>", uids[2] + 1) == ()
         assert await connection.sizes(uids) == {uids[0]: len(MAIL), uids[1]: len(folded), uids[2]: len(MAIL)}
+        assert await connection.message_ids(uids) == {uids[0]: "1@x.test", uids[1]: "2@x.test", uids[2]: "1@x.test"}
         await connection.leave_folder()
     assert list(map(as_retrieved, offering.messages(USER)[-3:])) == [MAIL, folded + b"\r\n", MAIL]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tui_popretr.delivery.imap.connection import FolderState
-from tui_popretr.delivery.imap.marks import Mark, Position, choose
+from tui_popretr.delivery.imap.marks import Mark, Position, fitting
 
 MARK = Mark("Ελληνικά", 7, 20, 1234, 'a"b\\c@x')
 
@@ -24,6 +24,10 @@ def test_a_mark_is_read_as_it_was_written() -> None:
         "7",
         '{"folder":"x"}',
         '{"folder":1,"validity":1,"first":1,"size":1,"message_id":"a"}',
+        '{"folder":"x","validity":0,"first":1,"size":1,"message_id":"a"}',
+        '{"folder":"x","validity":1,"first":0,"size":1,"message_id":"a"}',
+        '{"folder":"x","validity":1,"first":4294967296,"size":1,"message_id":"a"}',
+        '{"folder":"x","validity":1,"first":1,"size":1,"message_id":"\u03b1"}',
         '{"folder":"x","validity":1,"first":"1","size":1,"message_id":"a"}',
         '{"folder":"x","validity":1,"first":1,"size":true,"message_id":"a"}',
         '{"folder":"x","validity":1,"first":1,"size":1,"message_id":"a","more":1}',
@@ -43,17 +47,17 @@ def test_uidvalidity() -> None:
 @pytest.mark.parametrize(
     ("uids", "sizes", "taken", "found"),
     [
-        ([], {}, [], None),
-        ([20], {20: 1234}, [], 20),
-        ([19], {19: 1234}, [], None),  # `UID n:*` has the last message, whatever its UID is
-        ([20], {20: 1235}, [], None),
-        ([20], {}, [], None),
-        ([22, 21], {21: 1234, 22: 1234}, [], 21),
-        ([21, 22], {21: 1234, 22: 1234}, [21], 22),
+        ([], {}, [], []),
+        ([20], {20: 1234}, [], [20]),
+        ([19], {19: 1234}, [], []),  # `UID n:*` has the last message, whatever its UID is
+        ([20], {20: 1235}, [], []),
+        ([20], {}, [], []),
+        ([22, 21], {21: 1234, 22: 1234}, [], [21, 22]),
+        ([21, 22], {21: 1234, 22: 1234}, [21], [22]),
     ],
 )
-def test_which_message_counts(uids: list[int], sizes: dict[int, int], taken: list[int], found: int | None) -> None:
-    assert choose(MARK, uids, sizes, taken) == found
+def test_which_message_counts(uids: list[int], sizes: dict[int, int], taken: list[int], found: list[int]) -> None:
+    assert fitting(MARK, uids, sizes, taken) == found
 
 
 def test_the_position_follows_what_is_appended() -> None:
@@ -65,7 +69,7 @@ def test_the_position_follows_what_is_appended() -> None:
     assert position.mark("x", 1, "a") == Mark("x", 7, 26, 1, "a")
 
 
-@pytest.mark.parametrize("places", [[None], [(7, 20), None], [(8, 21)]])
+@pytest.mark.parametrize("places", [[None], [(7, 20), None], [(8, 21)], [(7, 4294967295)]])
 def test_without_a_place_the_position_is_unknown(places: list[tuple[int, int] | None]) -> None:
     position = Position()
     position.set(FolderState(7, 20, 3))

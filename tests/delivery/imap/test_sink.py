@@ -278,6 +278,27 @@ async def test_ids_of_every_form_are_found(message_id: str, mailbox: Mailbox, tm
 
 
 @trio_test
+async def test_a_longer_id_is_another_message(mailbox: Mailbox, tmp_path: Path) -> None:
+    """A server finds it, too: a search is for a part of the field."""
+    async with connected(mailbox, tmp_path) as sink:
+        (mark,) = await sink.mark(messages(sink, "a@x"))
+        mailbox.inbox.add(mail("za@x", b"text"))
+        mailbox.inbox.add(mail("za@x", b"tex\r\n"))
+        assert await sink.find([mark or ""]) == [Absent()]
+        mailbox.inbox.add(mail("a@x"))
+        assert await sink.find([mark or ""]) == [Arrived("; UID=7:3")]
+
+
+@trio_test
+async def test_a_mark_that_cannot_be_read(mailbox: Mailbox, tmp_path: Path) -> None:
+    async with connected(mailbox, tmp_path) as sink:
+        (mark,) = await sink.mark(messages(sink, "a@x"))
+        mailbox.inbox.add(mail("a@x"))
+        found = await sink.find(["7", mark or ""])
+        assert found == [Absent("what is recorded of it cannot be read"), Arrived("; UID=7:1")]
+
+
+@trio_test
 async def test_a_folder_that_was_made_again(mailbox: Mailbox, tmp_path: Path) -> None:
     async with connected(mailbox, tmp_path) as sink:
         (mark,) = await sink.mark(messages(sink, "a@x"))
@@ -365,6 +386,20 @@ async def test_labels_that_are_missing_are_owed(answer: str, mailbox: Mailbox, t
         assert isinstance(found, Unknown)
         assert await sink.find([mark or ""]) == [Arrived("; UID=7:1")]
     assert [each.labels for each in mailbox.inbox.messages.values()] == [["A"]]
+
+
+@trio_test
+async def test_labels_are_owed_after_a_cut_in_a_search(mailbox: Mailbox, tmp_path: Path) -> None:
+    mailbox.capabilities = (*ALL, "X-GM-EXT-1")
+    async with connected(mailbox, tmp_path, labels=("A",)) as sink:
+        marks = [each or "" for each in await sink.mark(messages(sink, "a@x", "b@x", "c@x"))]
+        for name in ("a@x", "b@x"):
+            mailbox.inbox.add(mail(name))
+        mailbox.hang_up_on = 'SEARCH UID 1:* HEADER Message-ID "b@x"'
+        assert [type(each) for each in await sink.find(marks)] == [Unknown] * 3
+        mailbox.hang_up_on = None
+        assert await sink.find(marks) == [Arrived("; UID=7:1"), Arrived("; UID=7:2"), Absent()]
+    assert [each.labels for each in mailbox.inbox.messages.values()] == [["A"], ["A"]]
 
 
 @trio_test

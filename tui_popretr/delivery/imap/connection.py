@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tui_popretr.delivery.imap.dialogue import Answer, Dialogue
 from tui_popretr.delivery.imap.refusals import Subject, refusal
@@ -12,6 +13,7 @@ from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapFolderUnusable, ImapProtocolError
 from tui_popretr.facts import Direction
 from tui_popretr.imap import (
+    MAX_NUMBER,
     AddLabels,
     Capabilities,
     Close,
@@ -38,6 +40,10 @@ from tui_popretr.imap import (
     Unselect,
     folder_name,
 )
+from tui_popretr.mail.identity import message_id_in
+
+#: The most messages that a search may find.
+_MAX_FOUND: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,8 @@ class ImapConnection:
         """Ask for the state of a folder that is not selected. Raises ImapFolderMissing, ImapFolderUnusable."""
         answer = await self._look(StatusOf(self._named(folder)), folder)
         for data in answer.data:
-            if isinstance(data, FolderStatus) and (validity := data.items.get("UIDVALIDITY")):
-                return FolderState(validity, data.items.get("UIDNEXT"), data.items.get("MESSAGES", 0))
+            if isinstance(data, FolderStatus) and "UIDVALIDITY" in data.items:
+                return self._state(folder, data.items, data.items.get("MESSAGES", 0))
         raise self._without_validity(folder)
 
     async def examine(self, folder: str) -> FolderState:
@@ -122,11 +128,17 @@ class ImapConnection:
         for data in answer.data:
             if isinstance(data, Exists):
                 messages = data.count
-            elif isinstance(data, Status) and data.code is not None and data.code.number:
+            elif isinstance(data, Status) and data.code is not None and data.code.number is not None:
                 numbers[data.code.name] = data.code.number
-        if "UIDVALIDITY" not in numbers:
+        return self._state(folder, numbers, messages)
+
+    def _state(self, folder: str, numbers: Mapping[str, int], messages: int) -> FolderState:
+        validity, following = numbers.get("UIDVALIDITY", 0), numbers.get("UIDNEXT")
+        if not 0 < validity <= MAX_NUMBER:
             raise self._without_validity(folder)
-        return FolderState(numbers["UIDVALIDITY"], numbers.get("UIDNEXT"), messages)
+        if following is not None and not 0 < following <= MAX_NUMBER:
+            raise ImapProtocolError(f"{self.name} has UIDNEXT {following} for the folder {folder}")
+        return FolderState(validity, following, messages)
 
     def _without_validity(self, folder: str) -> DeliveryFailed:
         return ImapProtocolError(f"{self.name} has no UIDVALIDITY for the folder {folder}")
@@ -172,15 +184,18 @@ class ImapConnection:
         for now; ImapRefused: for good.
         """
         answer = await self._ask(SearchHeader(field, text, first), "cannot search", Subject.SEARCH)
-        found = (uid for data in answer.data if isinstance(data, Search) for uid in data.uids)
+        sets = [data.uids for data in answer.data if isinstance(data, Search)]
+        if sum(each.count for each in sets) > _MAX_FOUND:
+            raise ImapProtocolError(f"{self.name} has found more than {_MAX_FOUND} messages")
+        found = (uid for each in sets for uid in each)
         return tuple(sorted({uid for uid in found if uid >= first}))  # N:* has the last message, whatever its UID is
 
     async def sizes(self, uids: Iterable[int]) -> dict[int, int]:
         """Return the sizes (RFC822.SIZE) of messages in the selected folder. Those that are gone are missing."""
-        wanted = tuple(uids)
+        wanted = frozenset(uids)
         if not wanted:
             return {}
-        answer = await self._ask(FetchData(wanted, ("UID", "RFC822.SIZE")), "cannot fetch sizes", Subject.SEARCH)
+        answer = await self._ask(FetchData(tuple(wanted), ("UID", "RFC822.SIZE")), "cannot fetch sizes", Subject.SEARCH)
         sizes: dict[int, int] = {}
         for data in answer.data:
             if isinstance(data, Fetch):
@@ -188,6 +203,21 @@ class ImapConnection:
                 if uid in wanted and size is not None:
                     sizes[uid] = size
         return sizes
+
+    async def message_ids(self, uids: Iterable[int]) -> dict[int, str]:
+        """Return the Message-IDs, without angle brackets, of messages in the selected folder that have one."""
+        wanted = frozenset(uids)
+        if not wanted:
+            return {}
+        items = ("UID", "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]")
+        answer = await self._ask(FetchData(tuple(wanted), items), "cannot fetch headers", Subject.SEARCH)
+        found: dict[int, str] = {}
+        for data in answer.data:
+            if isinstance(data, Fetch) and (uid := data.number("UID")) in wanted:
+                for name, header in data.attributes.items():
+                    if name.startswith("BODY[") and isinstance(header, bytes):
+                        found[uid] = message_id_in(header) or ""
+        return found
 
     async def add_labels(self, uids: Sequence[int], labels: Sequence[str]) -> None:
         """Add Gmail's labels to messages in the selected folder. Raises ImapFolderUnusable."""

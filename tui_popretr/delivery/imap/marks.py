@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from tui_popretr.delivery.imap.connection import FolderState
+from tui_popretr.imap import MAX_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,11 @@ class Mark:
             found = cls(**json.loads(text))
         except (TypeError, ValueError):
             raise ValueError("not a mark") from None
-        numbers = (found.first, found.size, found.validity or 0)
+        numbers = (found.first, found.size, 1 if found.validity is None else found.validity)
         texts = (found.folder, found.message_id)
         if not (all(type(each) is int for each in numbers) and all(isinstance(each, str) for each in texts)):
+            raise ValueError("not a mark")
+        if not (all(each > 0 for each in numbers) and found.first <= MAX_NUMBER and found.message_id.isascii()):
             raise ValueError("not a mark")
         return found
 
@@ -85,6 +88,8 @@ class Position:
                 self.forget()
             else:
                 self.next_uid = max(self.next_uid, place[1] + 1)
+                if self.next_uid > MAX_NUMBER:
+                    self.forget()
 
     def mark(self, folder: str, size: int, message_id: str | None) -> Mark | None:
         """Return the mark of a message; None if it cannot be found again."""
@@ -93,7 +98,9 @@ class Position:
         return Mark(folder, self.validity, self.next_uid, size, message_id)
 
 
-def choose(mark: Mark, uids: Iterable[int], sizes: Mapping[int, int], taken: Collection[int]) -> int | None:
-    """Return the UID of the message with this mark; None if it is not there. `taken`: those of other messages."""
-    fitting = (uid for uid in uids if uid >= mark.first and uid not in taken and sizes.get(uid) == mark.size)
-    return min(fitting, default=None)
+def fitting(mark: Mark, uids: Iterable[int], sizes: Mapping[int, int], taken: Collection[int]) -> list[int]:
+    """Return the UIDs that the message with this mark can have, in ascending order. `taken`: those of other messages.
+
+    The Message-ID has to be compared: a search finds longer ones, too.
+    """
+    return sorted(uid for uid in uids if uid >= mark.first and uid not in taken and sizes.get(uid) == mark.size)

@@ -149,7 +149,7 @@ class ImapSink:
             try:
                 self._position.forget()
                 connection = await self._connected()
-                return await find(connection, self._destination, [Mark.read(each) for each in marks])
+                return await find(connection, self._destination, [_read(each) for each in marks])
             finally:
                 self._tidy()
 
@@ -266,6 +266,14 @@ class ImapSink:
         await connection.create(self._destination.folder)
         await connection.subscribe(self._destination.folder)
         faultpoints.reached(Step.FOLDER_MADE)
+
+
+def _read(text: str) -> Mark | None:
+    """Return a recorded mark; None if it is that of another version."""
+    try:
+        return Mark.read(text)
+    except ValueError:
+        return None
 
 
 def _imap(message: OutgoingMessage) -> ImapMessage:
