@@ -16,7 +16,7 @@ from tui_popretr.delivery.remote import BeforeEnd
 from tui_popretr.errors import DeliveryFailed
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
-from tui_popretr.imap import Append, Continuation, Message, Response, Status, Text
+from tui_popretr.imap import Append, Continuation, EarlyCompletion, Message, Response, Status, Text
 
 #: Octets that are collected before they are sent.
 _FULL: Final = 64 * 1024
@@ -69,6 +69,7 @@ class Transmission:
         self._recorded = False  # before_end was awaited
         self._unanswered: dict[int, tuple[Append, list[Transfer]]] = {}  # by the id of the command
         self._held: list[bytes] = []  # not sent yet
+        self._ending: list[Transfer] = []  # those whose end is held
 
     async def run(self) -> None:
         """Send everything. Raises DeliveryFailed, and what `before_end` and the pieces raise."""
@@ -141,13 +142,16 @@ class Transmission:
         end = self._dialogue.of_machine(self._machine.end)
         self._held += (last, end)
         if not refused:
-            for transfer in group:
-                transfer.progress = Progress.IN_DOUBT
+            self._ending += group
             octets = sum(each.message.size for each in group)
             self._dialogue.say(Direction.EVENT, [f"Sent MessageBody octets={octets}"])
 
     async def _flush(self) -> None:
         data, self._held = b"".join(self._held), []
+        for transfer in self._ending:
+            if transfer.progress is Progress.UNSENT:
+                transfer.progress = Progress.IN_DOUBT
+        self._ending.clear()
         if data:
             await self._dialogue.send(data)
 
@@ -177,6 +181,9 @@ class Transmission:
 
     def _answered(self, group: list[Transfer], status: Status) -> None:
         if status.ok:
+            if any(each.progress is Progress.UNSENT for each in group):
+                early = EarlyCompletion(f"accepted APPEND before it had all of it: {status}")
+                raise self._dialogue.failure(early)
             appended = status.code.appended if status.code is not None else None
             known = appended is not None and appended.uids.count == len(group)
             places = [(appended.validity, uid) for uid in appended.uids] if appended and known else [None] * len(group)
