@@ -538,6 +538,7 @@ class ImapFolderUnusable(DeliveryFailed):
     """The folder, or its labels, cannot be had with this configuration."""
 
     exit_code = ExitCode.CONFIGURATION
+    ends_retrieval = True
     default_advice = "check <folder> in <imap>: name and hierarchy separator are as the server writes them"
 
 

@@ -215,7 +215,9 @@ class _Connection:
 
     def _list(self, argument: str) -> None:
         name = argument.partition(" ")[2]
-        if _name(name) in self._mailbox.folders:
+        if name == '""':
+            self._say('* LIST (\\Noselect) "/" ""')
+        elif _name(name) in self._mailbox.folders:
             self._say(f'* LIST () "/" {name}')
 
     def _search(self, argument: str) -> None:

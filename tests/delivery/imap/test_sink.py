@@ -151,6 +151,22 @@ async def test_a_folder_that_may_not_be_made(mailbox: Mailbox, tmp_path: Path) -
 
 
 @trio_test
+async def test_the_separator_of_a_folder_that_will_be_made(mailbox: Mailbox, tmp_path: Path) -> None:
+    made = "does not exist; it is made with the first message"
+    async with connected(mailbox, tmp_path, folder="Old") as sink:
+        assert dict(await sink.look())["IMAP folder"] == f"Old {made} (sub-folders are separated by '/')"
+    mailbox.on("LIST", "OK nothing")
+    async with connected(mailbox, tmp_path, folder="Old") as sink:
+        assert dict(await sink.look())["IMAP folder"] == f"Old {made}"
+
+
+def test_no_message_is_retrieved_for_a_folder_that_cannot_be_had() -> None:
+    assert ImapFolderUnusable("x").ends_retrieval
+    assert ImapFolderMissing("x").ends_retrieval
+    assert not ImapRefused("x").ends_retrieval, "a smaller message may fit"
+
+
+@trio_test
 async def test_a_server_without_response_codes(mailbox: Mailbox, tmp_path: Path) -> None:
     mailbox.on("STATUS", "NO what?")
     mailbox.on("APPEND", "NO what?")

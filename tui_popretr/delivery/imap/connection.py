@@ -175,6 +175,11 @@ class ImapConnection:
             for each in listed
         )
 
+    async def separator(self) -> str | None:
+        """Return what stands between a folder and its sub-folder; None if the server does not say, or has none."""
+        answer = await self.dialogue.ask(ListFolders(Text(b"")))
+        return next((data.separator for data in answer.data if isinstance(data, FolderListed)), None)
+
     # --- messages -----------------------------------------------------------------------------------------------------
 
     async def search(self, field: str, text: bytes, first: int) -> tuple[int, ...]:

@@ -160,11 +160,12 @@ class ImapSink:
                 connection = await self._connected()
                 state = await self._look_at_folder(connection)
                 folder = visible(destination.folder, 256)
+                separator = await connection.separator() if state is None else None
                 rows = [
                     ("IMAP login", f"{self._name.removeprefix('the IMAP server ')} as {destination.username or ''}"),
                     (
                         "IMAP folder",
-                        f"{folder} does not exist; it is made with the first message"
+                        f"{folder} does not exist; it is made with the first message{_separated_by(separator)}"
                         if state is None
                         else f"{folder}, {plural(state.messages, 'message')}",
                     ),
@@ -274,6 +275,10 @@ def _read(text: str) -> Mark | None:
         return Mark.read(text)
     except ValueError:
         return None
+
+
+def _separated_by(separator: str | None) -> str:
+    return f" (sub-folders are separated by {visible(separator)!r})" if separator else ""
 
 
 def _imap(message: OutgoingMessage) -> ImapMessage:
