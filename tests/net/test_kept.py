@@ -133,6 +133,26 @@ async def test_a_connection_that_cannot_be_kept(answer: bytes) -> None:
         assert len(server.ends) == 2
 
 
+@pytest.mark.parametrize("early", [True, False])
+@trio_test
+async def test_interim_answers_without_end(early: bool) -> None:
+    """They are read without a pause: a server that sends them fast enough would stop the whole program."""
+
+    async def script(server: Server) -> None:
+        await server.heard(b"\r\n\r\na" if early else b"\r\n\r\nab")
+        await server.say(b"HTTP/1.1 102 Processing\r\n\r\n" * 21)
+
+    async def pause(send: SendPiece) -> None:
+        await send(b"a")
+        if early:
+            await trio.testing.wait_all_tasks_blocked()
+        await send(b"b")
+
+    async with talking(script) as (_, connection):
+        with pytest.raises(WebRequestFailed, match="sends one interim answer after the other"):
+            await connection.request("POST", "/", (), Body(2, pause), limit=LIMIT)
+
+
 @trio_test
 async def test_an_idle_connection_that_was_closed() -> None:
     async def script(server: Server) -> None:

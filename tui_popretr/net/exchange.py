@@ -18,6 +18,7 @@ import trio
 
 from tui_popretr.errors import ConnectionCut, WebRequestFailed, WebServerSilent
 from tui_popretr.net.stream import Stream
+from tui_popretr.secret import STARS
 from tui_popretr.text import visible
 
 Headers = Sequence[tuple[str, str]]
@@ -26,6 +27,8 @@ SendPiece = Callable[[bytes], Awaitable[None]]
 
 #: What is shown of a redirection is its origin: the rest may repeat secrets of the request.
 _SHOWN: Final = 200
+#: Answers with a status of 1xx to one request, at most. They are read without a pause.
+_INTERIM: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class Exchange:
         self._head: h11.Response | None = None
         self._ended = False
         self._left = 0
+        self._interim = 0
+        self._secrets: list[str] = []  # of the request
         #: The server may have all octets of the last request.
         self.whole = False
         #: Octets of the answer to the last request have arrived.
@@ -96,6 +101,8 @@ class Exchange:
         """
         self.whole = self.answering = False
         self._head = None
+        self._interim = 0
+        self._secrets = [value.rpartition(" ")[2] for name, value in headers if name.lower() == "authorization"]
         early = False
         try:
             await self._send(method, target, headers, body, timeout)
@@ -174,7 +181,7 @@ class Exchange:
             elif isinstance(event, h11.EndOfMessage):
                 head = self._head
                 assert head is not None
-                reason = visible(head.reason.decode("latin-1"), 100)
+                reason = visible(self._starred(head.reason.decode("latin-1")), 100)
                 return Answer(head.status_code, reason, tuple(head.headers), bytes(received), early)
 
     def _feed(self, data: bytes) -> None:
@@ -193,7 +200,17 @@ class Exchange:
             raise WebRequestFailed(f"{self._host} does not speak HTTP: {visible(reason, _SHOWN)}") from None
         if isinstance(event, h11.Response):
             self._head = event
+        elif isinstance(event, h11.InformationalResponse):
+            self._interim += 1
+            if self._interim > _INTERIM:
+                raise WebRequestFailed(f"{self._host} sends one interim answer after the other")
         return event
+
+    def _starred(self, text: str) -> str:
+        """Return what the server says without secrets of the request."""
+        for secret in filter(None, self._secrets):
+            text = text.replace(secret, STARS)
+        return text
 
     def _cut(self) -> ConnectionCut:
         return ConnectionCut(f"{self._host} ended the connection before its answer was complete")
