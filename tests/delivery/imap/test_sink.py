@@ -12,6 +12,7 @@ import trio
 from trio.testing import trio_test
 
 from tests.delivery.imap.mailbox import ALL, Folder, Mailbox, serving
+from tui_popretr.delivery.imap.appending import check_size
 from tui_popretr.delivery.imap.sink import ImapSink
 from tui_popretr.delivery.outgoing import OutgoingMessage
 from tui_popretr.delivery.remote import ALONE, Absent, Arrived, Unknown
@@ -24,6 +25,7 @@ from tui_popretr.errors import (
     MessageInDoubt,
     PopretrError,
 )
+from tui_popretr.imap import Capabilities
 from tui_popretr.secret import Secret
 
 GREEK = "Ταξίδι & Co/2026"
@@ -113,6 +115,8 @@ async def test_append_limit(mailbox: Mailbox, tmp_path: Path) -> None:
         await sink.prepare(100)
         with pytest.raises(ImapMessageRefused, match="takes messages of at most 100 octets, and this one has 101"):
             await sink.prepare(101)
+        with pytest.raises(ImapMessageRefused, match="at most 4294967295 octets, and this one has 4294967296"):
+            check_size("it", Capabilities(), 2**32)
         assert await send(sink, [message(sink, b"x" * 101), message(sink, b"y" * 100)]) == [
             ImapMessageRefused,
             "; UID=7:1",

@@ -33,16 +33,16 @@ from tui_popretr.errors import (
 )
 from tui_popretr.facts import Direction
 from tui_popretr.faultpoints import Step
-from tui_popretr.imap import Capabilities, Message
+from tui_popretr.imap import MAX_NUMBER, Capabilities, Message
 from tui_popretr.text import visible
 
 _REFUSED_SIZE: Final = "raise the server's limit, or set maxsize so that such messages are not retrieved at all"
 
 
 def check_size(name: str, capabilities: Capabilities, octets: int) -> None:
-    """Raise ImapMessageRefused if the server has announced a smaller limit (RFC 7889)."""
-    limit = capabilities.append_limit
-    if limit is not None and octets > limit:
+    """Raise ImapMessageRefused if the server has announced a smaller limit (RFC 7889); a size has at most 32 bits."""
+    limit = min(MAX_NUMBER, MAX_NUMBER if capabilities.append_limit is None else capabilities.append_limit)
+    if octets > limit:
         raise ImapMessageRefused(
             f"{name} takes messages of at most {limit} octets, and this one has {octets}", advice=_REFUSED_SIZE
         )
