@@ -163,3 +163,8 @@ def test_any_mark(fields: dict[str, Any]) -> None:
 def test_when_to_ask(now: float, cut: float, wait: float) -> None:
     assert SEARCH_DELAY == 60
     assert Mark("a", 1, 100).wait(now, cut) == wait
+
+
+@pytest.mark.parametrize(("now", "cut", "wait"), [(100, 0, 560), (659, 0, 1), (660, 0, 0), (200, 140, 0), (99, 0, 0)])
+def test_a_large_message_was_under_way_for_long(now: float, cut: float, wait: float) -> None:
+    assert Mark("a", 25_000_000, 100).wait(now, cut) == wait

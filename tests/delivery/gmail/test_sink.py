@@ -341,6 +341,12 @@ _FAULTS: Final = [
     (refused(503, works=True), GmailInDoubt, True),
     (Fault(Answer(502, b"<html>")), GmailInDoubt, True),
     (Fault(Answer(500)), GmailInDoubt, True),
+    (Fault(Answer.json({"id": "1"}, 202), works=True), GmailInDoubt, True),
+    (Fault(Answer(204), works=True), GmailInDoubt, True),
+    (Fault(Answer(202), early=True), GmailProtocolError, False),
+    (Fault(Answer(503, raw=f"HTTP/1.1 503 {TOKEN}\r\n\r\n".encode())), GmailInDoubt, True),
+    (Fault(Answer(503, raw=f"HTTP/1.1 503 {'x' * 85} {TOKEN}\r\n\r\n".encode())), GmailInDoubt, True),
+    (Fault(Answer.json({"id": "1", "labelIds": [TOKEN]})), GmailAnswerUnclear, True),
     (Fault(Answer(302, headers=(("Location", "https://else.test/"),))), GmailProtocolError, False),
     (Fault(Answer(307, headers=(("Location", "http://127.0.0.1:8025/"),))), GmailProtocolError, False),
     (Fault(HTML), GmailAnswerUnclear, True),
@@ -389,6 +395,19 @@ async def test_chunked_answers() -> None:
         assert await send(sink) == "; Gmail=19e0"
         await send(sink)
         assert here.dialed == 1
+
+
+@trio_test
+async def test_an_id_that_is_the_token() -> None:
+    """It would stand in the journal and in the audit line."""
+    token = TOKEN.replace(".", "-")
+    async with world() as here:
+        here.tokens.append(tokens(token))
+        here.gmail.tokens[token] = SCOPES
+        sink = here.sink()
+        await sink.prepare(0)
+        here.gmail.fail(Fault(Answer.json({"id": token}), works=True))
+        assert isinstance(await failure(here, send(sink)), GmailAnswerUnclear)
 
 
 @trio_test
@@ -492,6 +511,16 @@ async def test_the_delay_is_that_of_the_cut(autojump_clock: MockClock) -> None:
         mark = await marked(here.sink())  # after 120 s
         (answer,) = await here.sink().find([mark])
         assert isinstance(answer, Unknown)
+
+
+@trio_test
+async def test_the_ids_of_equal_messages_are_bounded() -> None:
+    async with world() as here:
+        memory = here.sink()._client.memory
+        for number in range(100):
+            memory.add("1@example.test", str(number))
+        assert memory._imported["1@example.test"] == [str(number) for number in range(80, 100)]
+        assert memory.imported("1@example.test")[-1] == "99"
 
 
 @trio_test

@@ -6,6 +6,7 @@ alone (memory.py).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -35,7 +36,7 @@ from tui_popretr.errors import (
 from tui_popretr.facts import Direction
 from tui_popretr.net.exchange import Body
 from tui_popretr.net.http import Dial, Response, WebConnection, dial_tcp
-from tui_popretr.secret import STARS, Secret
+from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 from tui_popretr.wording import duration
 
@@ -91,6 +92,7 @@ class GmailClient:
         self._said = said
         self._web = WebConnection(destination.url, timeout=timeout, dial=dial, contexts=contexts)
         self._account = destination.account.casefold()
+        self._token_sent = Secret("")
 
     @property
     def memory(self) -> AccountMemory:
@@ -123,7 +125,7 @@ class GmailClient:
         what = "import a message"
         response = await self._ask("POST", path, (("Content-Type", content_type),), body, what, message=True)
         try:
-            return fields_of(response.body)
+            return self._read(response)
         except NotUnderstood as problem:
             raise GmailAnswerUnclear(f"{self._web.host} may have imported a message: {problem}") from None
 
@@ -177,6 +179,7 @@ class GmailClient:
         *,
         message: bool,
     ) -> Response:
+        self._token_sent = token
         octets = body.octets if isinstance(body, Body) else len(body)
         self.say(Direction.OUT, f"{method} {visible(path)}{f' octets={octets}' if octets else ''}")
         lines = [("Authorization", f"Bearer {token.reveal()}"), ("Accept", "application/json"), *headers]
@@ -184,8 +187,7 @@ class GmailClient:
             response = await self._web.request(method, path, lines, body, limit=LIMIT)
         except (ConnectionCut, WebServerSilent, ServerUnreachable, TlsFailed, WebRequestFailed) as problem:
             raise self._broken(problem, what, message=message) from problem
-        reason = response.reason.replace(token.reveal(), STARS)
-        self.say(Direction.IN, f"{response.status} {reason}".strip())
+        self.say(Direction.IN, f"{response.status} {response.reason}".strip())
         return response
 
     def _refused(self, refusal: Refusal, what: str, response: Response, *, message: bool) -> DeliveryFailed:
@@ -226,9 +228,16 @@ class GmailClient:
 
     def _fields(self, response: Response, what: str) -> dict[str, Any]:
         try:
-            return fields_of(response.body)
+            return self._read(response)
         except NotUnderstood as problem:
             raise self.unclear(problem, what) from None
+
+    def _read(self, response: Response) -> dict[str, Any]:
+        """Return the fields of an answer, which are shown and recorded. Raises NotUnderstood."""
+        fields = fields_of(response.body)
+        if self._token_sent and self._token_sent.reveal() in json.dumps(fields, ensure_ascii=False):
+            raise NotUnderstood("its answer repeats the access token")
+        return fields
 
     # --- access tokens ------------------------------------------------------------------------------------------------
 

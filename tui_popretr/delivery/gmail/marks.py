@@ -8,6 +8,8 @@ from typing import Self
 
 #: Seconds: the search of Gmail finds a message this long after its import, at the latest.
 SEARCH_DELAY = 60.0
+#: Octets in a second of a slow connection.
+SLOW = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Mark:
     def wait(self, now: float, cut: float = 0.0) -> float:
         """Return the seconds until Gmail can be asked. `cut`: when the connection ended, if that is known.
 
+        If it is not, as after a kill, the message may have been under way for as long as a slow connection takes.
+
         A clock that was set back says nothing of how long it is: then Gmail can be asked now.
         """
         passed = now - max(self.at, cut)
-        return SEARCH_DELAY - passed if 0 <= passed < SEARCH_DELAY else 0.0
+        delay = SEARCH_DELAY if cut else SEARCH_DELAY + self.octets // SLOW
+        return delay - passed if 0 <= passed < delay else 0.0

@@ -55,13 +55,14 @@ class AccountMemory:
         """A message was imported."""
         ids = self._imported.setdefault(message_id, [])
         ids.append(identifier)
+        del ids[:-_EQUAL]
         self._imported.move_to_end(message_id)
         if len(self._imported) > _MESSAGE_IDS:
             self._imported.popitem(last=False)
 
     def imported(self, message_id: str) -> tuple[str, ...]:
         """The ids of the last messages with a Message-ID that were imported."""
-        return tuple(self._imported.get(message_id, ())[-_EQUAL:])
+        return tuple(self._imported.get(message_id, ()))
 
 
 _MEMORIES: Final[trio.lowlevel.RunVar[dict[str, AccountMemory]]] = trio.lowlevel.RunVar("memories of Gmail accounts")

@@ -139,8 +139,8 @@ def is_busy(refusal: Refusal) -> bool:
 
 
 def in_doubt(refusal: Refusal) -> bool:
-    """Whether the server may have done what it was asked: it, or a proxy, has failed on the way."""
-    return refusal.status >= 500
+    """Whether the server may have done it: it, or a proxy, has failed on the way, or names another success than 200."""
+    return refusal.status >= 500 or 200 < refusal.status < 300
 
 
 def error_of(refusal: Refusal, what: str, *, login: str, message: bool = False) -> DeliveryFailed:
