@@ -101,7 +101,7 @@ async def test_a_group_has_a_limit(
 
 
 @trio_test
-async def test_a_message_that_cannot_be_found_goes_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_message_that_cannot_be_found_is_sent_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with office(tmp_path, Group(9, 1000)) as here:
         await here.put(1, 2)
         await here.put(3, named=False)
@@ -258,7 +258,7 @@ async def test_an_equal_message_before_it_is_another(tmp_path: Path, autojump_cl
 
 
 @trio_test
-async def test_an_equal_message_behind_it_waits(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_an_equal_message_after_it_waits(tmp_path: Path, autojump_clock: MockClock) -> None:
     """It would be found in place of the one in doubt, which was lost."""
     async with office(tmp_path) as here:
         here.receiver.lost.add("m1")

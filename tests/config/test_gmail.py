@@ -71,7 +71,7 @@ def test_all_settings(tmp_path: Path) -> None:
     assert found.oauth.scopes == SCOPES
 
 
-def test_scopes_of_ones_own(tmp_path: Path) -> None:
+def test_configured_scopes(tmp_path: Path) -> None:
     oauth = '<oauth provider="google" clientid="id"><scope>https://mail.google.com/ openid email</scope></oauth>'
     found = gmail(tmp_path, f"{ACCOUNT}{oauth}").oauth
     assert found is not None

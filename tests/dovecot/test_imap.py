@@ -138,7 +138,7 @@ def test_the_audit_lines_have_the_uids(site: Site, done: Run) -> None:
     assert sorted(uids) == list(range(1, COUNT + 1))
 
 
-def test_they_went_together(site: Site, done: Run) -> None:
+def test_messages_were_sent_together(site: Site, done: Run) -> None:
     assert site.transcript().count(">> IMAP APPEND") < COUNT / 4
 
 

@@ -291,7 +291,7 @@ def test_values(octets: bytes, values: tuple[object, ...]) -> None:
 
 
 @pytest.mark.parametrize("octets", [b"(", b")", b'"a', b"a[b", b"\x01", b"(" * 17 + b")" * 17, b'"\\'])
-def test_what_are_no_values(octets: bytes) -> None:
+def test_invalid_values(octets: bytes) -> None:
     with pytest.raises(NotAValue):
         parse((octets,))
 

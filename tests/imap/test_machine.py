@@ -295,7 +295,7 @@ def test_the_state_after_an_answer(state: State, answer: bytes, following: State
         (State.LOGGING_IN, b"a1 OK in\r\na1 OK in\r\n", "what was not asked"),
     ],
 )
-def test_a_login_that_ends_as_it_cannot(state: State, octets: bytes, words: str) -> None:
+def test_an_invalid_end_of_a_login(state: State, octets: bytes, words: str) -> None:
     for pieces in cuts(octets):
         _, error = feed(in_state(state), pieces)
         assert words in str(error)

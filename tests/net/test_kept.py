@@ -171,7 +171,7 @@ async def test_an_idle_connection_that_was_closed() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @trio_test
-async def test_a_kept_connection_cut_behind_the_request(method: str) -> None:
+async def test_a_kept_connection_cut_after_the_request(method: str) -> None:
     """What may have been done already is not asked again."""
 
     async def script(server: Server) -> None:

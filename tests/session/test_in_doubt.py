@@ -109,7 +109,7 @@ async def test_an_equal_message_waits_for_the_answer(world: AskedWorld, autojump
 
 
 @trio_test
-async def test_the_error_of_the_question_is_the_sessions(world: AskedWorld, autojump_clock: MockClock) -> None:
+async def test_an_error_of_the_search_is_the_sessions_error(world: AskedWorld, autojump_clock: MockClock) -> None:
     """If there is nothing else to retrieve, no other call shows what is wrong."""
     world.add(mail(1))
     world.receiver.unanswered.add("1@example.test")
@@ -119,7 +119,7 @@ async def test_the_error_of_the_question_is_the_sessions(world: AskedWorld, auto
 
 
 @trio_test
-async def test_a_cut_connection_is_followed_by_a_question(world: AskedWorld, autojump_clock: MockClock) -> None:
+async def test_after_a_cut_connection_the_server_is_asked(world: AskedWorld, autojump_clock: MockClock) -> None:
     """Within one session: the message is not retrieved a second time."""
     world.add(mail(1), mail(2), mail(3, b"x" * 1000))
     world.receiver.unanswered.add("1@example.test")
@@ -133,7 +133,7 @@ async def test_a_cut_connection_is_followed_by_a_question(world: AskedWorld, aut
 
 @pytest.mark.parametrize("command", [Shutdown(), StopSession("a")], ids=["shutdown", "stop"])
 @trio_test
-async def test_a_question_ends_with_its_session(world: AskedWorld, autojump_clock: MockClock, command: Command) -> None:
+async def test_a_search_ends_with_its_session(world: AskedWorld, autojump_clock: MockClock, command: Command) -> None:
     world.add(mail(1))
     world.receiver.unanswered.add("1@example.test")
     await world.poll()

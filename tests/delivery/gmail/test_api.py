@@ -65,7 +65,7 @@ def test_message_ids_that_are_searched(message_id: str) -> None:
     "message_id",
     [None, "", "a b@c", "a OR in:inbox", '"a"@b', "a)b", "{a}", "ä@b", "a\\b", "a<b", "x" * 251, "a@b\n", "a,b"],
 )
-def test_message_ids_that_are_not(message_id: str | None) -> None:
+def test_message_ids_that_are_not_searched(message_id: str | None) -> None:
     assert not is_searchable(message_id)
 
 
@@ -147,7 +147,7 @@ def test_a_mark_as_text(message_id: str, octets: int, at: int, others: tuple[str
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"id": "a", "size": null, "at": 1, "not": []}', "\x00"])
-def test_a_mark_that_is_none(text: str) -> None:
+def test_an_invalid_mark(text: str) -> None:
     assert Mark.read(text) is None
 
 

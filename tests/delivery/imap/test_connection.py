@@ -73,7 +73,7 @@ async def test_a_folder_is_left_without_removing_anything(autojump_clock: MockCl
     ],
 )
 @trio_test
-async def test_a_folder_that_cannot_be_had(answer: str, kind: type[DeliveryFailed], autojump_clock: MockClock) -> None:
+async def test_an_unusable_folder(answer: str, kind: type[DeliveryFailed], autojump_clock: MockClock) -> None:
     play = answers(('a1 EXAMINE "x"', f"a1 {answer}"), ("a2 NOOP", "a2 OK"))
     async with conversation(play, logged_in=True) as talk:
         with pytest.raises(kind) as caught:
@@ -359,7 +359,7 @@ async def test_uids_that_are_not_one_for_each_message(uids: str, autojump_clock:
 
 
 @trio_test
-async def test_one_refusal_of_a_command_is_that_of_all(autojump_clock: MockClock) -> None:
+async def test_a_refused_command_refuses_all_its_messages(autojump_clock: MockClock) -> None:
     async def play(peer: Peer) -> None:
         await peer.heard()
         await peer.octets(13)
@@ -436,7 +436,7 @@ async def test_a_message_that_is_refused_before_it_is_sent(
         assert await talk.connection.is_alive()
 
 
-def test_only_a_refusal_of_the_message_itself_counts_against_it() -> None:
+def test_only_refusals_of_a_message_count_against_it() -> None:
     assert issubclass(ImapMessageRefused, MessageRejected)
     assert not issubclass(ImapRefused, MessageRejected)
 

@@ -85,7 +85,7 @@ async def test_a_missing_folder_is_made(server: Cyrus) -> None:
 
 
 @trio_test
-async def test_what_cyrus_does_not_take(server: Cyrus) -> None:
+async def test_messages_that_cyrus_refuses(server: Cyrus) -> None:
     """NUL, and a message without a header: it refuses them alone, and the connection stays."""
     async with connected(destination(server, "nul")) as connection:
         nul = transfer(b"Subject: nul\r\n\r\na\0b\r\n")

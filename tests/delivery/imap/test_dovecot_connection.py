@@ -248,7 +248,7 @@ async def test_nul_goes_where_binary_is_offered(server: Dovecot) -> None:
 
 
 @trio_test
-async def test_a_folder_name_that_the_server_cannot_have(server: Dovecot) -> None:
+async def test_an_invalid_folder_name(server: Dovecot) -> None:
     async with connected(destination(server)) as connection:
         with pytest.raises(DeliveryFailed) as caught:
             await connection.create("a/b/../c\x7f/")

@@ -33,7 +33,7 @@ def test_a_mark_is_read_as_it_was_written() -> None:
         '{"folder":"x","validity":1,"first":1,"size":1,"message_id":"a","more":1}',
     ],
 )
-def test_what_is_no_mark(text: str) -> None:
+def test_invalid_marks(text: str) -> None:
     with pytest.raises(ValueError, match="not a mark"):
         Mark.read(text)
 
@@ -78,7 +78,7 @@ def test_without_a_place_the_position_is_unknown(places: list[tuple[int, int] | 
     assert position.mark("x", 1, "a") is None
 
 
-def test_a_server_that_does_not_tell_the_next_uid() -> None:
+def test_a_server_without_uidnext() -> None:
     position = Position()
     position.set(FolderState(7, None, 3))
     assert not position.searchable

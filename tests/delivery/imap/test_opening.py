@@ -330,7 +330,7 @@ async def test_a_server_without_the_proof_of_scram(autojump_clock: MockClock) ->
 
 
 @trio_test
-async def test_a_challenge_without_sense(autojump_clock: MockClock) -> None:
+async def test_an_invalid_challenge(autojump_clock: MockClock) -> None:
     play = answers(
         ("a1 AUTHENTICATE CRAM-MD5", "+ ?"),
         ("*", "a1 BAD cancelled"),
@@ -340,7 +340,7 @@ async def test_a_challenge_without_sense(autojump_clock: MockClock) -> None:
 
 
 @trio_test
-async def test_a_password_that_cannot_be_had(autojump_clock: MockClock) -> None:
+async def test_an_unavailable_password(autojump_clock: MockClock) -> None:
     async def ask() -> Secret:
         raise PasswordUnavailable("the command pass failed", advice="run it by hand")
 
@@ -414,7 +414,7 @@ async def test_a_server_without_logins_by_token(autojump_clock: MockClock) -> No
 
 
 @trio_test
-async def test_a_token_that_cannot_be_had(autojump_clock: MockClock) -> None:
+async def test_an_unavailable_token(autojump_clock: MockClock) -> None:
     async def ask() -> Secret:
         raise ProviderFailed("the provider has a problem")
 

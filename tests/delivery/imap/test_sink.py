@@ -226,7 +226,7 @@ async def test_a_refusal_concerns_one_message(capabilities: tuple[str, ...], mai
 
 
 @trio_test
-async def test_a_server_that_does_not_tell_uids(mailbox: Mailbox, tmp_path: Path) -> None:
+async def test_a_server_that_returns_no_uids(mailbox: Mailbox, tmp_path: Path) -> None:
     """It is asked again, so that a mark excludes what was appended before."""
     mailbox.capabilities = ("MULTIAPPEND",)
     async with connected(mailbox, tmp_path) as sink:
@@ -253,7 +253,7 @@ async def test_a_mark_excludes_what_was_appended_before(mailbox: Mailbox, tmp_pa
 @pytest.mark.parametrize("capabilities", [("MULTIAPPEND",), ("LITERAL+",), ()])
 @pytest.mark.parametrize("step", ["APPENDED", "LITERAL", "APPEND"])
 @trio_test
-async def test_a_cut_leaves_a_doubt_only_behind_the_end(
+async def test_a_cut_leaves_a_doubt_only_after_the_end(
     step: str, capabilities: tuple[str, ...], mailbox: Mailbox, tmp_path: Path
 ) -> None:
     """What is found afterwards is exactly what the server has."""
@@ -393,7 +393,7 @@ async def test_a_server_without_labels(mailbox: Mailbox, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("answer", ["NO [UNAVAILABLE] later", ""])
 @trio_test
-async def test_labels_that_are_missing_are_owed(answer: str, mailbox: Mailbox, tmp_path: Path) -> None:
+async def test_missing_labels_are_added_later(answer: str, mailbox: Mailbox, tmp_path: Path) -> None:
     """The message stays in doubt, and gets them when it is looked for."""
     mailbox.capabilities = (*ALL, "X-GM-EXT-1")
     mailbox.on("STORE", answer)
@@ -409,7 +409,7 @@ async def test_labels_that_are_missing_are_owed(answer: str, mailbox: Mailbox, t
 
 
 @trio_test
-async def test_labels_are_owed_after_a_cut_in_a_search(mailbox: Mailbox, tmp_path: Path) -> None:
+async def test_labels_are_added_after_a_cut_in_a_search(mailbox: Mailbox, tmp_path: Path) -> None:
     mailbox.capabilities = (*ALL, "X-GM-EXT-1")
     async with connected(mailbox, tmp_path, labels=("A",)) as sink:
         marks = [each or "" for each in await sink.mark(messages(sink, "a@x", "b@x", "c@x"))]
@@ -423,7 +423,7 @@ async def test_labels_are_owed_after_a_cut_in_a_search(mailbox: Mailbox, tmp_pat
 
 
 @trio_test
-async def test_without_an_id_labels_cannot_be_owed(mailbox: Mailbox, tmp_path: Path) -> None:
+async def test_without_an_id_missing_labels_are_not_added(mailbox: Mailbox, tmp_path: Path) -> None:
     mailbox.capabilities = (*ALL, "X-GM-EXT-1")
     mailbox.on("STORE", "NO [UNAVAILABLE] later")
     async with connected(mailbox, tmp_path, labels=("A",)) as sink:
