@@ -535,7 +535,7 @@ class ImapMessageRefused(MessageRejected):
 
 
 class ImapFolderUnusable(DeliveryFailed):
-    """The folder, or its labels, cannot be had with this configuration."""
+    """The folder, or its labels, cannot be used with this configuration."""
 
     exit_code = ExitCode.CONFIGURATION
     ends_retrieval = True
@@ -557,7 +557,7 @@ class GmailUnreachable(DeliveryFailed):
 
 
 class GmailTemporaryFailure(DeliveryFailed):
-    """The Gmail API takes nothing for now, does not answer in time, or has closed the connection."""
+    """The Gmail API accepts nothing for now, does not answer in time, or has closed the connection."""
 
     exit_code = ExitCode.TEMPORARY
     ends_retrieval = True

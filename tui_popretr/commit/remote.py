@@ -2,8 +2,8 @@
 
 A group is sent while the journal writes its records together with *delivered* of the group before, and its end is sent
 when that is durable. So at most one group is between its two commits. Of a receiver that cannot be asked, that is one
-message, which may be sent twice. The sink may begin
-the next message with the end of one (delivery/remote.py), before it has a record: it is certainly not accepted yet.
+message, which may be sent twice. The sink may begin the next message with the end of one (delivery/remote.py), before
+it has a record: it is certainly not accepted yet.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class RemoteQueue(DeliveryQueue):
         self._start(self)  # for messages that have arrived meanwhile
 
     def _next_group(self) -> list[PendingDelivery]:
-        """Take the messages that are sent together. One that cannot be found again goes alone."""
+        """Take the messages that are sent together. One that cannot be found again is sent alone."""
         limit: Group = ALONE if self._groups is None else self._groups.group
         group = self._waiting.take(1)
         octets = _octets(group[0])
@@ -132,7 +132,9 @@ class RemoteQueue(DeliveryQueue):
         for delivery in equal:
             delivery.draft.abort()
             delivery.finish(
-                MessageInDoubt("a message with the same Message-ID may have arrived, and is looked for first")
+                MessageInDoubt(
+                    "a message with the same Message-ID may have arrived, and the server is searched for it first"
+                )
             )
         return [delivery for delivery in group if delivery not in equal]
 

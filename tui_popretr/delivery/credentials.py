@@ -13,7 +13,7 @@ from tui_popretr.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class TokenErrors:
-    """The errors of a protocol for an access token that cannot be had, by the exit code of the token's error."""
+    """The errors of a protocol for an access token that is not available, by the exit code of the token's error."""
 
     login: type[DeliveryFailed]
     unreachable: type[DeliveryFailed]

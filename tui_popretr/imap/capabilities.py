@@ -1,4 +1,4 @@
-"""The capabilities of a server, as far as they matter for appending mail (RFC 9051 §6.1.1, §7.2.2)."""
+"""The capabilities of a server that matter for appending mail (RFC 9051 §6.1.1, §7.2.2)."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class State(Enum):
     SELECTED = "in a folder"
     DESELECTING = "leaving a folder"
     LEAVING = "waiting for the answer to LOGOUT"
-    DISMISSED = "dismissed by the server"
+    DISMISSED = "ended by the server"
     CLOSED = "ended"
     BROKEN = "given up"
 

@@ -137,7 +137,7 @@ async def _secure(stream: Stream, address: _Address, contexts: TlsContexts | Non
 
 
 class WebConnection:
-    """A connection to one web server, kept for several requests, and opened again if it was closed meanwhile.
+    """A connection to one web server, kept for several requests, and opened again if the server has closed it.
 
     For one task at a time.
     """

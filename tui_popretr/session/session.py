@@ -11,8 +11,7 @@ Terms:
 
 **Order.** The journal is recovered if a write to it has failed. The destination's maildrop record is opened, which
 finishes deliveries that an earlier process left unfinished. A server is asked for messages that it may have. Then come
-the connections. The destination is checked
-before the first RETR, so that nothing is retrieved that cannot be stored.
+the connections. The destination is checked before the first RETR, so that nothing is retrieved that cannot be stored.
 
 **Reconnections.** After a connection breaks, the session may connect again; breaks.py decides by the cause.
 

@@ -1,4 +1,4 @@
-"""Messages into Gmail, and what every answer and every cut does to them."""
+"""Messages into Gmail, and the outcome after every answer and every cut."""
 
 from __future__ import annotations
 
@@ -480,7 +480,7 @@ async def test_a_message_in_doubt_that_has_arrived(autojump_clock: MockClock, fa
         sink = here.sink()
         (early,) = await sink.find([mark])
         assert isinstance(early, Unknown)
-        assert "Gmail's search needs 1 min more" in str(early.error)
+        assert "it is asked in 1 min" in str(early.error)
         await trio.sleep(60)
         assert await here.sink().find([mark]) == [Arrived(f"; Gmail={here.gmail.messages[0].id}")]
 

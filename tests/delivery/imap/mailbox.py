@@ -1,4 +1,4 @@
-"""An IMAP server with folders in memory, that can be told to fail at each step. It parses what this program sends."""
+"""An IMAP server with folders in memory, which fails at any step that a test chooses. It parses what it receives."""
 
 from __future__ import annotations
 

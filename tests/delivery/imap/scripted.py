@@ -23,7 +23,7 @@ Play = Callable[[Peer], Awaitable[None]]
 
 @dataclass
 class Conversation:
-    """A client's dialogue, and what it has put into the transcript."""
+    """A client's dialogue, and its lines in the transcript."""
 
     dialogue: Dialogue
     stream: MemoryStream
@@ -80,7 +80,7 @@ async def conversation(play: Play, *, logged_in: bool = False, offered: str = ""
 
 
 def answers(*dialogue: tuple[str, str], greeting: str = "") -> Play:
-    """Return a server that says the greeting, and then the lines beside each line that it hears."""
+    """Return a server that says the greeting, and then the lines that belong to each line it receives."""
 
     async def play(peer: Peer) -> None:
         if greeting:

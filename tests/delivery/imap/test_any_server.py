@@ -139,7 +139,9 @@ async def hold(decisions: list[int], sizes: list[int], *, at_once: bool, togethe
     st.booleans(),
     st.booleans(),
 )
-def test_the_outcomes_are_what_the_server_has(decisions: list[int], sizes: list[int], at_once: bool, together: bool) -> None:
+def test_the_outcomes_are_what_the_server_has(
+    decisions: list[int], sizes: list[int], at_once: bool, together: bool
+) -> None:
     async def main() -> None:
         await hold(decisions, sizes, at_once=at_once, together=together)
 

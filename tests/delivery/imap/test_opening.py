@@ -127,7 +127,7 @@ async def test_starttls(autojump_clock: MockClock) -> None:
         (TLS, "* BYE go away", [], ImapServerUnreachable, "accepts no session: BYE go away"),
         (TLS, "+OK POP3", [], ImapProtocolError, "did not greet as an IMAP server"),
         (TLS, "* OK [CAPABILITY IMAP2] hi", [], ImapProtocolError, "offers neither IMAP4rev1 nor IMAP4rev2"),
-        (TLS, "* OK hi", [("a1 CAPABILITY", "a1 OK")], ImapProtocolError, "does not tell its capabilities"),
+        (TLS, "* OK hi", [("a1 CAPABILITY", "a1 OK")], ImapProtocolError, "does not list its capabilities"),
         (TLS, "* OK hi", [("a1 CAPABILITY", "a1 BAD x")], ImapServerUnreachable, "capabilities: BAD x"),
         (STARTTLS, "* PREAUTH hi", [], ImapServerNotTrusted, "PREAUTH"),
         (STARTTLS, CAPABLE, [], ImapServerNotTrusted, "offers no STARTTLS"),

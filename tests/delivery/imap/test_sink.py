@@ -1,4 +1,4 @@
-"""The sink of an IMAP server: what is appended, and what becomes of each message."""
+"""The sink of an IMAP server: what is appended, and the outcome of each message."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ async def test_a_folder_that_was_made_again(mailbox: Mailbox, tmp_path: Path) ->
         await sink.mark(messages(sink, "a@x"))
         mailbox.folders["INBOX"] = Folder(validity=9)
         sink._drop()  # as if the connection were lost
-        with pytest.raises(ImapTemporaryFailure, match="was made again meanwhile"):
+        with pytest.raises(ImapTemporaryFailure, match=r"was made again \(UIDVALIDITY\)"):
             await sink.send(messages(sink, "a@x")[0], trio.lowlevel.checkpoint)
         assert mailbox.contents == []
 
@@ -351,7 +351,7 @@ async def test_a_folder_that_is_gone(mailbox: Mailbox, tmp_path: Path) -> None:
 async def test_a_search_that_is_refused(
     answer: str, found: type[Absent | Unknown], mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    """For now: it stays in doubt. For good: it is sent again, and the reason is said."""
+    """For now: it stays in doubt. For good: it is sent again, and the reason is reported."""
     async with connected(mailbox, tmp_path, timeout=0.3) as sink:
         marks = [each or "" for each in await sink.mark(messages(sink, "a@x", "b@x"))]
         mailbox.on("SEARCH", answer)

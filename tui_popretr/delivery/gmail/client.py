@@ -195,7 +195,7 @@ class GmailClient:
         self.say(Direction.EVENT, f"refused: {refusal}")
         if is_busy(refusal):
             seconds = self.memory.begin_pause(refusal.wait)
-            self.say(Direction.EVENT, f"the account is not asked for {duration(seconds)}")
+            self.say(Direction.EVENT, f"no request is sent for {duration(seconds)}")
         if message and in_doubt(refusal) and not response.early:
             return GmailInDoubt(f"{self._web.host} may have imported a message: {refusal}")
         return error_of(refusal, what, login=self.login, message=message)
@@ -222,7 +222,7 @@ class GmailClient:
     def _check_pause(self, what: str) -> None:
         if seconds := self.memory.pause:
             raise GmailTemporaryFailure(
-                f"cannot {what}: {self._web.host} is not asked for another {duration(max(1.0, seconds))}",
+                f"cannot {what}: no request is sent to {self._web.host} for another {duration(max(1.0, seconds))}",
                 advice=f"it has refused or broken off requests; {GmailTemporaryFailure.default_advice}",
             )
 

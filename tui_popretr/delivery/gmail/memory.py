@@ -1,7 +1,7 @@
 """What a process remembers of a Gmail account, for all its sessions.
 
-- *pause*: until when the account is not asked, because the server said so, or broke off a request. It would refuse each
-  session, and count that.
+- *pause*: until when no request is sent, because the server asked for that, or broke off a request. It would refuse the
+  requests of each session, and count them.
 - *imported*: the ids of the last imports by Message-ID, to distinguish a message in doubt from an equal earlier one.
 - *cuts*: when imports in doubt were broken off.
 """
@@ -39,7 +39,7 @@ class AccountMemory:
         return max(0.0, self._paused_until - trio.current_time()) if self._pause else 0.0
 
     def begin_pause(self, wait: float | None) -> float:
-        """Do not ask the account for `wait` seconds; None: for a time that doubles. Return it."""
+        """Begin a pause of `wait` seconds, None: twice as long as the one before. Return the seconds."""
         self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
         seconds = self._pause if wait is None else wait
         self._paused_until = trio.current_time() + seconds

@@ -202,7 +202,9 @@ class GmailSink:
             return Absent("<verify> is off")
         if wait := mark.wait(self._now(), self._client.memory.cuts.get(text, 0.0)):
             return Unknown(
-                GmailTemporaryFailure(f"Gmail's search needs {duration(max(1.0, wait))} more, before it is asked")
+                GmailTemporaryFailure(
+                    f"Gmail's search may not have the message yet; it is asked in {duration(max(1.0, wait))}"
+                )
             )
         identifier = await self._search(mark, claimed)
         self._client.memory.cuts.pop(text, None)

@@ -1,11 +1,11 @@
-"""A group of messages on its way to a folder: what is appended together or one by one, and what becomes of each.
+"""A group of messages on its way to a folder: what is appended together or one by one, and the outcome of each.
 
 A message is *due* again
 
 - if a group was refused as a whole: the messages are sent one by one;
 - if the folder does not exist: it is made, and the messages are sent again;
 - if the server had closed an idle connection, or a large message was refused before most of it was sent: what was not
-  sent goes over a new connection.
+  sent is sent over a new connection.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def check_size(name: str, capabilities: Capabilities, octets: int) -> None:
 
 
 def receipt_of(place: tuple[int, int] | None) -> str:
-    """Return the UID of a message as a field of the audit line; "" if the server does not tell."""
+    """Return the UID of a message as a field of the audit line; "" if the server does not return it."""
     return "" if place is None else f"; UID={place[0]}:{place[1]}"
 
 
@@ -93,7 +93,7 @@ class Appending:
         self._problem: DeliveryFailed | None = None
         self._label_problem: DeliveryFailed | None = None
 
-    # --- what has become of them --------------------------------------------------------------------------------------
+    # --- outcomes -----------------------------------------------------------------------------------------------------
 
     @property
     def untouched(self) -> bool:
@@ -150,7 +150,7 @@ class Appending:
             return receipt
         if item.message.message_id is None:  # it could not be found again
             return f"{receipt}; Labels=missing"
-        reason = self._label_problem or self._problem or "the server does not tell its UID"
+        reason = self._label_problem or self._problem or "the server does not return its UID"
         return MessageInDoubt(
             f"the message has arrived without its labels: {reason}", advice="they are added at the next run"
         )

@@ -48,7 +48,7 @@ _MAX_FOUND: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class FolderState:
-    """A folder at one moment. `next_uid`: UIDNEXT, None if the server does not tell."""
+    """A folder at one moment. `next_uid`: UIDNEXT, None if the server does not send it."""
 
     validity: int
     next_uid: int | None

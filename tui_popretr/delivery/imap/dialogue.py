@@ -129,7 +129,7 @@ class Dialogue:
         return trio.current_time() + (self.timeout if timeout is None else timeout)
 
     async def begin(self, command: Command) -> None:
-        """Send a command, as far as it needs no continuation."""
+        """Send a command up to the first continuation that it needs."""
         await self.send(self.announce(command))
 
     def announce(self, command: Command) -> bytes:
@@ -192,7 +192,7 @@ class Dialogue:
             raise ImapTemporaryFailure(f"{self.name} has taken no data for {self.timeout:g} s")
 
     def check(self) -> None:
-        """Raise the error of octets that have arrived behind the last response."""
+        """Raise the error of octets that have arrived after the last response."""
         self.of_machine(self.machine.check)
 
     def say(self, direction: Direction, texts: Iterable[str]) -> None:

@@ -54,7 +54,7 @@ class Mark:
 
 
 class Position:
-    """The UIDs of a folder that the next message may get, as far as they are known."""
+    """The UIDs that the next messages in a folder can get, if they are known."""
 
     def __init__(self) -> None:
         #: Whether UIDVALIDITY and UIDNEXT are known, or that the folder does not exist.

@@ -143,14 +143,14 @@ async def establish(
 
 
 async def _capabilities(dialogue: Dialogue) -> Capabilities:
-    """Return the capabilities, which are asked for unless the server has said them already."""
+    """Return the capabilities, which are asked for unless the server has sent them already."""
     if dialogue.machine.capabilities is None:
         answer = await dialogue.ask(Capability())
         if not answer.ok:
-            what = f"{dialogue.name} does not tell its capabilities: {answer.status}"
+            what = f"{dialogue.name} does not list its capabilities: {answer.status}"
             raise refusal(what, answer.status, Subject.GREETING)
     if dialogue.machine.capabilities is None:
-        raise ImapProtocolError(f"{dialogue.name} does not tell its capabilities")
+        raise ImapProtocolError(f"{dialogue.name} does not list its capabilities")
     return dialogue.machine.capabilities
 
 

@@ -247,7 +247,9 @@ class ImapSink:
             reused = self._connection is not None and self._connection.served > 0
             connection = await self._ready()
             if validity is not None and validity != self._position.validity:
-                raise ImapTemporaryFailure(f"the folder {appending.folder} of {self._name} was made again meanwhile")
+                raise ImapTemporaryFailure(
+                    f"the folder {appending.folder} of {self._name} was made again (UIDVALIDITY)"
+                )
             try:
                 await appending.run(connection)
             except DeliveryFailed:

@@ -45,7 +45,7 @@ class Transfer:
     message: Message
     pieces: AsyncGenerator[bytes]
     progress: Progress = Progress.UNSENT
-    #: UIDVALIDITY and UID of what was appended; None: the server does not tell
+    #: UIDVALIDITY and UID of what was appended; None: the server does not return them
     place: tuple[int, int] | None = None
     #: why it was refused
     error: DeliveryFailed | None = None
