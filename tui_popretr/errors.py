@@ -572,7 +572,7 @@ class GmailLoginFailed(DeliveryFailed):
 
 
 class GmailProtocolError(DeliveryFailed):
-    """What answers is not the Gmail API, is not to be trusted, or sends more than our limits."""
+    """The server is not the Gmail API, is not trusted, or sends more than our limits."""
 
     exit_code = ExitCode.PROTOCOL
     ends_retrieval = True
@@ -594,7 +594,7 @@ class GmailUnusable(DeliveryFailed):
 
 
 class GmailInDoubt(MessageInDoubt):
-    """The Gmail API had a message whole, and did not say whether it was imported."""
+    """The Gmail API may have received a whole message, and did not report whether it was imported."""
 
     ends_retrieval = True
 

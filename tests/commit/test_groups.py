@@ -25,7 +25,7 @@ from tui_popretr.mail.identity import Identity
 
 
 class Office:
-    """A RemoteQueue with a real journal and a played receiver."""
+    """A RemoteQueue with a real journal and a fake receiver."""
 
     def __init__(self, journals: Journals, maildrop: int, audited: list[str]) -> None:
         self.journal, self.recovery = journals

@@ -1,4 +1,4 @@
-"""Killed while it imports into Gmail, at each step and at chance moments: no message is lost, and none comes twice."""
+"""Killed while it imports into Gmail, at each step and at random moments: no message is lost or duplicated."""
 
 from __future__ import annotations
 

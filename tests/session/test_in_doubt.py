@@ -19,7 +19,7 @@ from tui_popretr.session import storage
 
 
 class AskedWorld(World):
-    """A world whose client delivers to a played receiver."""
+    """A world whose client delivers to a fake receiver."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

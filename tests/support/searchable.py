@@ -1,4 +1,4 @@
-"""A played server that can be asked for a message, and its sink: delivery without a protocol."""
+"""A fake server that can be asked for a message, and its sink: delivery without a protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui_popretr.errors import ImapMessageRefused, MessageInDoubt, PopretrError,
 
 
 class Receiver:
-    """What the server has, in order, and how it behaves to messages by their Message-ID."""
+    """What the server has, in order, and how it treats messages, by their Message-ID."""
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []

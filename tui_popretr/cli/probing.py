@@ -88,7 +88,7 @@ async def probe_server(
     """Explore one client's maildrop until the listing, or without `login` until the login, and send QUIT.
 
     Retrieves and deletes nothing, and never raises PopretrError. `timeout` is in seconds. The destination's server is
-    examined, too; that there is no access token for it is a warning.
+    examined, too; a missing access token for it is a warning.
     """
     setup = ConnectionSetup(SessionId(client.id, 1), client, Bus(), SystemClock(), connector, timeout, services)
     exploration = Exploration(setup)
@@ -111,7 +111,7 @@ async def probe_server(
 async def _look_at_destination(client: ClientSettings, services: ConnectionServices, found: Findings) -> None:
     """Get the access token of the destination, and look at what is at its server.
 
-    That there is no token is a warning. Another error is the result if the POP3 server has none.
+    A missing token is a warning. Another error is the result, unless the POP3 server had an error.
     """
     oauth = oauth_of(client.destination)
     if oauth is not None:

@@ -173,7 +173,7 @@ def labels(text: str) -> tuple[str, ...]:
 
 DEFAULT_AUTH_TYPES = (AuthType.USERPASS, AuthType.SASL_PLAIN)
 
-#: Labels of Gmail itself that no message is given here, with the reason.
+#: Gmail's own labels that cannot be configured, with the reason.
 _NO_LABELS = {
     "INBOX": "<inbox> decides about it",
     "UNREAD": "<unread> decides about it",

@@ -42,7 +42,7 @@ class Code:
 
 
 def split(text: bytes) -> tuple[Code | None, bytes]:
-    """Return the code of a text, None if it has none, and the text behind it."""
+    """Return the code of a text, None if it has none, and the text after it."""
     match = _CODE.match(text)
     if match is None:
         return None, text

@@ -15,7 +15,7 @@ _RANGE = re.compile(rb"([0-9]{1,10})(?::([0-9]{1,10}))?")
 
 @dataclass(frozen=True, slots=True)
 class UidSet:
-    """Ranges of UIDs, in the order in which they were written. It may stand for four thousand million UIDs."""
+    """Ranges of UIDs, in the order in which they were written. It may represent all 2**32 - 1 UIDs."""
 
     ranges: tuple[tuple[int, int], ...]
 

@@ -166,9 +166,9 @@ class WebConnection:
     ) -> Response:
         """Send a request for a path, which begins with "/", and return the answer, whatever its status.
 
-        The server may take the timeout for connecting, for TLS, for each piece of the body, and for the answer. A
-        connection that was kept, and on which the server has ended before it had the whole request, or any GET, is
-        replaced by a new one. Raises as request(), and what the body raises.
+        The server may take the timeout for connecting, for TLS, for each piece of the body, and for the answer. If
+        the server has closed a kept connection without an answer, the request is sent again over a new one, unless the
+        server may have all of it and it is no GET. Raises as request(), and what the body raises.
         """
         kept = self._exchange is not None and self._exchange.usable
         try:

@@ -1,4 +1,4 @@
-"""Whatever the server does: what is said of a message is true of what the server has."""
+"""Whatever the server does: the outcome of a message agrees with what the server has."""
 
 from __future__ import annotations
 

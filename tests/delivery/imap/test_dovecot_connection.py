@@ -169,7 +169,7 @@ async def recorded() -> None:
     ids=["all", "pipelined", "literal-minus", "bare"],
 )
 def offering(request: pytest.FixtureRequest) -> Iterator[Dovecot]:
-    """A server that offers less and less."""
+    """A server with fewer capabilities in each case."""
     require_imap()
     with Dovecot(imap=True, more=_OFFER.format(request.param)) as dovecot:
         dovecot.add_user(USER, PASSWORD)

@@ -1,4 +1,4 @@
-"""A server that breaks the protocol at any step: the error says so, is short, and nothing is believed."""
+"""A server that breaks the protocol at any step: the error says so and is short, and no message counts as delivered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a refusal means: for this message, for all, for now."""
+"""The meaning of a refusal: for this message, for all messages, or temporary."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Requests to the Gmail API for one session: with an access token, over one connection, in the transcript.
 
-A token that Google refuses is renewed once for each request. A request is not made while the account is to be left
-alone (memory.py).
+A token that Google refuses is renewed once for each request. No request is sent during a pause (memory.py).
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Mark:
 
         If it is not, as after a kill, the message may have been under way for as long as a slow connection takes.
 
-        A clock that was set back says nothing of how long it is: then Gmail can be asked now.
+        If the clock was set back, the time that has passed is not known: then Gmail can be asked now.
         """
         passed = now - max(self.at, cut)
         delay = SEARCH_DELAY if cut else SEARCH_DELAY + self.octets // SLOW

@@ -82,7 +82,7 @@ class Position:
         self.validity, self.next_uid = (None, 1) if folder is None else (folder.validity, folder.next_uid)
 
     def appended(self, places: Iterable[tuple[int, int] | None]) -> None:
-        """Take the places of messages that were appended. Without them (UIDPLUS) it has to be asked for again."""
+        """Take the places of messages that were appended. Without UIDs (no UIDPLUS) the position is unknown."""
         for place in places:
             if place is None or self.validity != place[0] or self.next_uid is None:
                 self.forget()
