@@ -502,9 +502,13 @@ class ImapLoginFailed(DeliveryFailed):
 
 
 class ImapServerNotTrusted(DeliveryFailed):
-    """TLS with the IMAP server is configured but could not be started; no secret was sent."""
+    """TLS with the IMAP server is configured but could not be started; no secret was sent.
+
+    `fingerprint` is the SHA-256 of its certificate in hex if pinning it would help, else "".
+    """
 
     exit_code = ExitCode.PROTOCOL
+    fingerprint = ""
 
 
 class ImapTlsMisconfigured(DeliveryFailed):

@@ -65,7 +65,7 @@ function _shtab_tui_popretr_using
 end
 
 set -g _shtab_tui_popretr_commands run init check login demo service attach status poll pause resume stop reload shutdown tail hook mark-seen import-seen transcript info
-set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --gmail --gmail-client-id --gmail-client-secret-file --gmail-labels --id --imap --imap-folder --imap-password-command --imap-password-env --imap-password-file --imap-user --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
+set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --gmail --gmail-client-id --gmail-client-secret-file --gmail-labels --id --imap --imap-fingerprint --imap-folder --imap-password-command --imap-password-env --imap-password-file --imap-tspath --imap-user --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
 
 complete -c tui-popretr -e
 complete -c tui-popretr -f
@@ -122,6 +122,8 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-file
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-command -x -d 'with --imap: as --password-command'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-password-env -x -d 'with --imap: as --password-env'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-folder -x -d 'with --imap: the folder (default: INBOX)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-tspath -xka "(__fish_complete_path (commandline -ct))" -d 'with --imap: as --tspath, for the IMAP server'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l imap-fingerprint -x -d 'with --imap: as --fingerprint, for the IMAP server'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l gmail-client-id -x -d 'with --gmail: the client id (docs/gmail.md)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l gmail-client-secret-file -xka "(__fish_complete_path (commandline -ct))" -d 'with --gmail: its first line is the client secret'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l gmail-labels -x -d 'with --gmail: labels, separated by |'

@@ -350,6 +350,7 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
         (("--sender", "a@b"), "--sender and --smtp-server go with --smtp"),
         (("--imap-folder", "x"), "--imap-folder goes with --imap"),
         (("--imap-user", "x"), "--imap-user goes with --imap"),
+        (("--imap-tspath", "x"), "--imap-tspath goes with --imap"),
         (("--gmail", "me"), "--gmail: 'me' is not a whole mail address"),
         (("--gmail-client-id", "x"), "--gmail-client-id goes with --gmail"),
         (("--gmail", "a@b.test", "--gmail-labels", "INBOX"), "--gmail-labels: the label 'INBOX' cannot be given"),

@@ -113,6 +113,11 @@ def _add_imap(mail: Container) -> None:
     password.add_argument("--imap-password-command", metavar="COMMAND", help="with --imap: as --password-command")
     password.add_argument("--imap-password-env", metavar="NAME", help="with --imap: as --password-env")
     mail.add_argument("--imap-folder", metavar="NAME", help="with --imap: the folder (default: INBOX)")
+    trust = mail.add_mutually_exclusive_group()
+    trust.add_argument("--imap-tspath", metavar="FILE", help="with --imap: as --tspath, for the IMAP server")
+    trust.add_argument(
+        "--imap-fingerprint", metavar="SHA256", help="with --imap: as --fingerprint, for the IMAP server"
+    )
 
 
 def _add_gmail(mail: Container) -> None:

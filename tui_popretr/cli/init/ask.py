@@ -149,7 +149,7 @@ class Wizard:
                 )
             except PopretrError as problem:
                 if isinstance(problem, CertificateRejected):
-                    if self._accepts_certificate(problem):
+                    if console.accepts_certificate(problem.fingerprint):
                         self._trust = TlsPolicy(fingerprints=(problem.fingerprint,))
                         continue
                     _advise_options(problem, self._trust)
@@ -159,15 +159,6 @@ class Wizard:
             else:
                 console.report("logins", ", ".join(each.value for each in explored.server.auth_types))
                 return explored
-
-    def _accepts_certificate(self, problem: CertificateRejected) -> bool:
-        """Whether the user has compared the fingerprint and wants to pin the certificate."""
-        if not self._console.interactive or not problem.fingerprint:
-            return False
-        print(f"\nThe server's certificate has the SHA-256 fingerprint\n\n  {problem.fingerprint}\n")
-        print("Compare it with the one that the server's operator publishes: an attacker between you and")
-        print("the server would also present a certificate. Then only this certificate is accepted.")
-        return self._console.ask("Type yes if you have compared and it is the same").lower() == "yes"
 
     def _require_consent(self, explored: Explored) -> None:
         """Raise TlsFailed unless the user agrees to a password that can be read on the network."""

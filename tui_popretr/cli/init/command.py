@@ -56,6 +56,8 @@ _CHECKS: Final[dict[str, Callable[[str], object]]] = {
     "imap_password_command": command_line,
     "imap_password_env": variable_name,
     "imap_folder": values.printable,
+    "imap_tspath": required,
+    "imap_fingerprint": values.fingerprint,
     "gmail": full_mail_address,
     "gmail_client_id": client_id,
     "gmail_client_secret_file": required,
@@ -76,6 +78,7 @@ _REQUIRED_FOR_IMAP: Final = (
     ("imap_user",),
     ("imap_password_file", "imap_password_command", "imap_password_env"),
 )
+_FOR_IMAP: Final = ("imap_folder", "imap_tspath", "imap_fingerprint")
 #: What goes with --gmail; all but the labels is needed.
 _REQUIRED_FOR_GMAIL: Final = (("gmail_client_id",), ("gmail_client_secret_file",))
 
@@ -150,9 +153,9 @@ def _check_arguments(arguments: Namespace) -> None:
     others = (arguments.maildir, arguments.folder, arguments.imap, arguments.gmail)
     if (arguments.sender or arguments.smtp_server) and any(others):
         raise UsageError("--sender and --smtp-server go with --smtp")
-    for_imap = [name for group in _REQUIRED_FOR_IMAP for name in group if getattr(arguments, name)]
-    if (for_imap or arguments.imap_folder) and not arguments.imap:
-        raise UsageError(f"{_option(for_imap[0] if for_imap else 'imap_folder')} goes with --imap")
+    for_imap = (*(name for group in _REQUIRED_FOR_IMAP for name in group), *_FOR_IMAP)
+    if not arguments.imap and (given := [name for name in for_imap if getattr(arguments, name)]):
+        raise UsageError(f"{_option(given[0])} goes with --imap")
     for_gmail = ("gmail_client_id", "gmail_client_secret_file", "gmail_labels")
     if not arguments.gmail and (given := [name for name in for_gmail if getattr(arguments, name)]):
         raise UsageError(f"{_option(given[0])} goes with --gmail")

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from tui_popretr.config.values import InvalidValueError, is_unicode
 from tui_popretr.errors import PopretrError, UsageError
@@ -15,6 +16,11 @@ from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 from tui_popretr.wording import sentence
+
+_COMPARE: Final = (
+    "Compare it with the one that the server's operator publishes: an attacker between you and the server would also"
+    " present a certificate. Then only this certificate is accepted."
+)
 
 
 def has_terminal() -> bool:
@@ -114,6 +120,14 @@ class Console:
             self._reported.add(advice)
             print(folded(f"  what to do: {advice}"))
         return self.confirm(question, default=True)
+
+    def accepts_certificate(self, fingerprint: str) -> bool:
+        """Whether the user has compared the fingerprint of a certificate and wants to pin it; False if it has none."""
+        if not self.interactive or not fingerprint:
+            return False
+        print(f"\nThe server's certificate has the SHA-256 fingerprint\n\n  {fingerprint}\n")
+        print(folded(_COMPARE))
+        return self.ask("Type yes if you have compared and it is the same").lower() == "yes"
 
     def accepts(self, problem: PopretrError, question: str) -> bool:
         """Whether the user goes on in spite of a problem; False without a terminal."""

@@ -176,14 +176,18 @@ def _oauth(oauth: OAuth, username: str) -> list[str]:
 def _security(tls: TlsPolicy | None) -> list[str]:
     if tls is None:
         return ["<!-- No TLS: the server offers none. As soon as it does, put <ssl/> here. -->"]
-    trusted, verified = "", "the certificate is verified"
-    if tls.fingerprints:
-        trusted, verified = f" fingerprint={_attribute(tls.fingerprints[0])}", "only this certificate is accepted"
-    elif tls.trust_path:
-        trusted = f" tspath={_attribute(short(tls.trust_path))}"
+    trusted = _trust(tls)
+    verified = "only this certificate is accepted" if tls.fingerprints else "the certificate is verified"
     if tls.latent:
         return [f"<!-- TLS by STLS, before the login; {verified}. -->", f'<ssl latent="Y"{trusted}/>']
     return [f"<!-- TLS from the first byte; {verified}. -->", f"<ssl{trusted}/>"]
+
+
+def _trust(tls: TlsPolicy) -> str:
+    """Return the attribute of <ssl> for the certificates to accept; nothing for the system's."""
+    if tls.fingerprints:
+        return f" fingerprint={_attribute(tls.fingerprints[0])}"
+    return f" tspath={_attribute(short(tls.trust_path))}" if tls.trust_path else ""
 
 
 def _destination(destination: NewDestination) -> list[str]:
@@ -204,6 +208,8 @@ def _destination(destination: NewDestination) -> list[str]:
             usual = IMAP_PORT if destination.starttls else IMAPS_PORT
             host = f"[{destination.written}]" if ":" in destination.written else destination.written
             server = host if destination.port == usual else destination.address
+            tls = destination.tls
+            trust = _trust(tls) if tls is not None else ""
             folder = "" if destination.folder == "INBOX" else f"  <folder>{_text(destination.folder)}</folder>"
             return [
                 "<!-- Each message is put into this folder. The POP3 server keeps it until the IMAP server has it. -->",
@@ -212,6 +218,7 @@ def _destination(destination: NewDestination) -> list[str]:
                 *(["  <starttls>Y</starttls>"] if destination.starttls else []),
                 f"  <username>{_text(destination.username or '')}</username>",
                 *(f"  {line}" for line in _password(destination.password)),
+                *([f"  <ssl{trust}/>"] if trust else []),
                 *([folder] if folder else []),
                 "</imap>",
             ]

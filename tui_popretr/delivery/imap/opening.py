@@ -15,6 +15,7 @@ from tui_popretr.delivery.imap.login import LoginAttempt
 from tui_popretr.delivery.imap.refusals import Subject, refusal
 from tui_popretr.delivery.remote import AskOther, AskPassword, Say
 from tui_popretr.errors import (
+    CertificateRejected,
     ConfigurationError,
     ImapLoginFailed,
     ImapProtocolError,
@@ -194,4 +195,7 @@ def explain(name: str, failure: TlsFailed) -> ImapServerNotTrusted:
     if "POP3 begins in clear" in advice:
         advice = "if IMAP begins in clear there, as it does at port 143, add <starttls>Y</starttls> to <imap>"
     words = str(failure).replace("STLS", "STARTTLS")
-    return ImapServerNotTrusted(f"TLS with {name} failed: {words}", advice=advice)
+    problem = ImapServerNotTrusted(f"TLS with {name} failed: {words}", advice=advice)
+    if isinstance(failure, CertificateRejected):
+        problem.fingerprint = failure.fingerprint
+    return problem
