@@ -69,7 +69,8 @@ def test_units_are_written_where_systemd_looks(configuration: str, tmp_path: Pat
     assert unit.read_text() == printed
     assert f"written: {unit}\n" in done.out
     assert "systemctl --user enable --now tui-popretr-mail\n" in done.out
-    assert "loginctl enable-linger" in done.out
+    assert "\n  loginctl enable-linger  " in done.out
+    assert "sudo loginctl enable-linger $USER" in done.out
     assert f"unchanged: {unit}\n" in service(tmp_path, configuration, "--user", "--write").out
 
 

@@ -146,6 +146,7 @@ def _print_next_steps(name: str, *, system: bool, timer: bool) -> None:
     print(f"  systemctl {user}enable --now {name}{'.timer' if timer else ''}")
     if not system:
         print("  loginctl enable-linger       # it runs while you are logged out, too")
+        print("  # if access is denied, no polkit is installed; then: sudo loginctl enable-linger $USER")
 
 
 def _print_hints(service: Service, settings: Settings) -> None:
