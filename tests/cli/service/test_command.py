@@ -81,6 +81,7 @@ def test_a_unit_that_differs_is_not_replaced(configuration: str, tmp_path: Path)
     done = service(tmp_path, configuration, "--user", "--timer", "--write")
     assert done.code == 73
     assert f"{unit} exists and differs, so nothing was written" in done.err
+    assert "(systemctl --user edit tui-popretr-mail)" in done.err
     assert unit.read_text() == "[Service]\nExecStart=/bin/mine\n"
     assert os.listdir(unit.parent) == [unit.name]
 
