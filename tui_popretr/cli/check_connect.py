@@ -17,7 +17,7 @@ from tui_popretr.facts import TlsDetails, TokenDetails
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import certificate_date, mail_volume, token_validity
+from tui_popretr.wording import certificate_date, fingerprint, mail_volume, token_validity
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
@@ -83,7 +83,7 @@ def _tls(tls: TlsDetails, now: datetime) -> Iterator[str]:
     yield _row("names", ", ".join(tls.names) or "none")
     yield from _expiry(tls, now)
     if tls.fingerprint:
-        yield _row("SHA-256", tls.fingerprint)
+        yield _row("SHA-256", fingerprint(tls.fingerprint))
 
 
 def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:

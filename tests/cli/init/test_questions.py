@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cli.conversation import CTRL_C, CTRL_D, converse
 from tests.program.process import mail, run_program
+from tests.support.issuing import Authority, weak_context
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
@@ -210,7 +212,40 @@ def test_an_untrusted_certificate_can_be_pinned_after_comparison(tmp_path: Path,
     tls = only_client(tmp_path).server.tls
     assert tls is not None
     (pin,) = tls.fingerprints
-    assert f"\n  {pin}\n" in talk.screen
+    digits = "".join(talk.screen.split()).replace(":", "").lower()
+    assert pin in digits
+    assert "Check the address first" not in talk.screen
+
+
+@pytest.mark.parametrize(
+    ("common_name", "what"),
+    [
+        (None, "the certificate is for"),
+        ("test root", "the certificate of localhost is rejected: it is self-signed, and it is for"),
+    ],
+)
+def test_a_certificate_for_another_name_can_be_pinned_after_comparison(
+    tmp_path: Path, box: ServedMaildrop, common_name: str | None, what: str
+) -> None:
+    authority, home = Authority.root(), tmp_path / "home"
+    home.mkdir()
+    tls = weak_context(authority.issue("vm.test", common_name=common_name), tmp_path)
+    with running_server([box], tls=tls) as server:
+        more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]
+        more += ["--password-command", f"echo {PASSWORD}", "--tspath", authority.trust_file(tmp_path)]
+        done = run_program("init", *more, environ={"HOME": str(home)})
+        assert done.code == 76
+        assert f"{what} vm.test, not for localhost\n" in done.err
+        assert re.search("--fingerprint (?:[0-9A-F]{2}:){31}[0-9A-F]{2}\n", done.err)
+        assert converse(home, ["init", *more], [(COMPARED, "no")]).code == 76
+        assert written(home) == []
+        talk = converse(home, ["init", *more], [(COMPARED, "yes")])
+    assert talk.code == 0, talk.screen
+    assert f"{what} vm.test, not for localhost" in " ".join(talk.screen.split())
+    assert "\nThe certificate is for vm.test, not for localhost. Check the address first: " in talk.screen
+    policy = only_client(home).server.tls
+    assert policy is not None
+    assert len(policy.fingerprints) == 1
 
 
 def test_lines_break_between_words(tmp_path: Path, server: RunningServer) -> None:

@@ -12,7 +12,7 @@ from itertools import chain, count
 from typing import Final
 
 from tui_popretr.cli.init.account import Account, LookUp, find_account, requirements
-from tui_popretr.cli.init.console import Console, required
+from tui_popretr.cli.init.console import Console, folded, required
 from tui_popretr.cli.init.explore import Explored, as_given, candidates, explore, log_in
 from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.oauth import NewLogin
@@ -41,7 +41,7 @@ from tui_popretr.secret import Secret
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import mail_volume
+from tui_popretr.wording import fingerprint, mail_volume, sentence
 
 _FREQUENCY: Final = "5m"
 _TOKEN_COMMAND: Final = "pizauth show mail"  # noqa: S105 - a command
@@ -158,9 +158,18 @@ class Wizard:
         """Whether the user has compared the fingerprint and wants to pin the certificate."""
         if not self._console.interactive or not problem.fingerprint:
             return False
-        print(f"\nThe server's certificate has the SHA-256 fingerprint\n\n  {problem.fingerprint}\n")
-        print("Compare it with the one that the server's operator publishes: an attacker between you and")
-        print("the server would also present a certificate. Then only this certificate is accepted.")
+        if problem.mismatch:
+            print(folded(f"\n{sentence(problem.mismatch)} Check the address first: this may be another server."))
+        shown = fingerprint(problem.fingerprint)
+        half = len(shown) // 2 + 1
+        print(f"\nThe server's certificate has the SHA-256 fingerprint\n\n  {shown[:half]}\n  {shown[half:]}\n")
+        print(
+            folded(
+                "Compare it with the one that the server's operator publishes: an attacker between you and the server"
+                " would also present a certificate. If it is the same, only this certificate is accepted from now on,"
+                f"{' whatever name it is for,' * bool(problem.mismatch)} and a new one has to be compared again."
+            )
+        )
         return self._console.ask("Type yes if you have compared and it is the same").lower() == "yes"
 
     def _require_consent(self, explored: Explored) -> None:
@@ -277,10 +286,11 @@ def _with_login(server: Server, username: str, credentials: Credentials) -> Serv
 def _advise_options(problem: CertificateRejected, trust: TlsPolicy) -> None:
     """Replace advice about the configuration by advice about the options of this command."""
     if problem.fingerprint:
-        problem.advice = (
-            "if the server's operator confirms this fingerprint, add"
-            f" --fingerprint {problem.fingerprint}; or name a file with the certificates to trust: --tspath FILE"
+        pin = (
+            f"if the server's operator confirms this fingerprint, add --fingerprint {fingerprint(problem.fingerprint)}"
         )
+        trust_it = "or name a file with the certificates to trust: --tspath FILE"
+        problem.advice = f"check the address; {pin}" if problem.mismatch else f"{pin}; {trust_it}"
     elif trust.fingerprints:
         problem.advice = "an attacker may be between you and the server: ask its operator what to give as --fingerprint"
 
