@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 import trio
 
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.probing import probe_clients_async
 from tui_popretr.cli.reports import Json, probe_report
 from tui_popretr.clock import SystemClock
@@ -18,6 +20,9 @@ from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
 from tui_popretr.wording import certificate_date, fingerprint, mail_volume, token_validity
+
+#: The column of the values.
+_INDENT: Final = 16
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
@@ -36,7 +41,7 @@ async def check_async(settings: Settings, connector: Connector) -> ExitCode:
     def print_report(client: ClientSettings, found: Findings) -> None:
         if found.problem is not None:
             codes.append(found.problem.exit_code)
-        print("\n".join(report(client, found, clock.now())), flush=True)
+        print(folded("\n".join(report(client, found, clock.now())), hang=_INDENT), flush=True)
 
     await probe_clients_async(settings, print_report, connector)
     return worst(codes)
@@ -97,7 +102,7 @@ def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:
 
 
 def _row(name: str, value: str) -> str:
-    return f"  {name + ':':14}{visible(value, 4096)}"
+    return f"  {name + ':':{_INDENT - 2}}{visible(value, 4096)}"
 
 
 def reports(settings: Settings, *, connector: Connector = connect_tcp) -> list[Json]:

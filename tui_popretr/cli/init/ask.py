@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Final
 
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.init.account import Account, LookUp, find_account, requirements
-from tui_popretr.cli.init.console import Console, folded, required
+from tui_popretr.cli.init.console import Console, required
 from tui_popretr.cli.init.explore import Explored, as_given, candidates, explore, log_in
 from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.oauth import NewLogin

@@ -12,9 +12,10 @@ from typing import Final
 
 from tui_popretr.cli import preflight
 from tui_popretr.cli.config_path import locate, own_configuration
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.init.account import LookUp, whole_mail_address
 from tui_popretr.cli.init.ask import Wizard, WizardResult
-from tui_popretr.cli.init.console import Console, folded, has_terminal, plain, required
+from tui_popretr.cli.init.console import Console, has_terminal, plain, required
 from tui_popretr.cli.init.existing import ExistingConfiguration
 from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.text import shown
@@ -161,9 +162,9 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
         print(folded(f"\n{describe(each)}"))
     for problem in loaded.problems:
         if problem.severity is Severity.WARNING:
-            print(problem, file=sys.stderr)
+            print(folded(str(problem), sys.stderr), file=sys.stderr)
     for warning in preflight.warnings(loaded.settings):
-        print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
+        print(folded(f"{shown(path)}: warning: {warning}", sys.stderr), file=sys.stderr)
     name = "" if _is_found_unnamed(loaded.settings.path) else f" {shlex.quote(path)}"
     if client.keep and (found is None or found.messages):
         when = "first" if client.server.oauth is None else "after the login"

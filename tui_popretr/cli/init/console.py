@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import getpass
 import sys
-import textwrap
 import warnings
 from collections.abc import Callable, Sequence
 
+from tui_popretr.cli.folding import folded
 from tui_popretr.config.values import InvalidValueError, is_unicode
 from tui_popretr.errors import PopretrError, UsageError
-from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
 from tui_popretr.wording import sentence
@@ -124,23 +123,6 @@ class Console:
 
     def _assert_interactive(self) -> None:
         assert self.interactive, "without a terminal the arguments have to hold every answer"
-
-
-def folded(text: str) -> str:
-    """Return text with long lines wrapped between words for the terminal, and unchanged without one.
-
-    The continuation of an indented line is indented by 2 more columns.
-    """
-    if not sys.stdout.isatty():
-        return text
-    width = max(terminal_size(sys.stdout.fileno())[0], 40)
-    return "\n".join(_fold(line, width) for line in text.split("\n"))
-
-
-def _fold(line: str, width: int) -> str:
-    depth = len(line) - len(line.lstrip())
-    indent = " " * (depth + 2 if depth else 0)
-    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def plain(text: str, check: Callable[[str], object] = str) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 
 from tui_popretr.cli import configuration
 from tui_popretr.cli.config_path import ConfigurationFile, locate, own_configuration
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.service.places import metrics_folder, password_files, runs_commands, written_folders
 from tui_popretr.cli.service.unit import Service, edit_command, service_text, timer_text
 from tui_popretr.config.model import CommandDestination, FolderDestination, MaildirDestination, Settings
@@ -169,4 +170,4 @@ def _print_hints(service: Service, settings: Settings) -> None:
 
 
 def _hint(text: str) -> None:
-    print(f"{PROGRAM}: {text}", file=sys.stderr)
+    print(folded(f"{PROGRAM}: {text}", sys.stderr), file=sys.stderr)
