@@ -137,7 +137,8 @@ def test_what_is_told(tmp_path: Path, server: RunningServer, run: Run) -> None:
     assert f"  it works: 1 message, {len(mail())} B" in said
     assert "Written: ~/.config/tui-popretr/tui-popretr.xml" in said
     next_steps = said[said.index("Next:") + 1 :]
-    assert next_steps[::2] == ["  tui-popretr", "  tui-popretr --headless --once"]
+    commands = ("check --connect", "", "--headless --once", "service --write")
+    assert next_steps[::2] == [f"  tui-popretr {command}".rstrip() for command in commands]
     assert run(server.tls_address, "-q", "other.xml") == Done(0, "", "")
     elsewhere = run(server.tls_address, "with space.xml", "--no-login").out
     assert f"  tui-popretr check '{tmp_path}/with space.xml' --connect\n" in elsewhere

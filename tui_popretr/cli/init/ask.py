@@ -69,7 +69,10 @@ class WizardResult:
 
 
 class Wizard:
-    """Gets a client for a configuration at `path`. Asks for what the arguments do not give. `taken`: ids of others."""
+    """Gets a client for a configuration at `path`. Asks for what the arguments do not give.
+
+    `taken`: the ids of the clients that the configuration has; None if it is a new one.
+    """
 
     def __init__(
         self,
@@ -78,11 +81,12 @@ class Wizard:
         console: Console,
         connector: Connector,
         looked_up: LookUp = look_up,
-        taken: Set[str] = frozenset(),
+        taken: Set[str] | None = None,
     ) -> None:
         self._arguments = arguments
         self._looked_up = looked_up
-        self._taken = taken
+        self._adds = taken is not None
+        self._taken = taken or frozenset()
         self._provider: Provider | None = None
         self._token_command = ""
         self._path = path
@@ -96,7 +100,8 @@ class Wizard:
     def run(self) -> WizardResult:
         """Return the client. Raises UsageError at the end of input, and the PopretrError of the server or login."""
         arguments, console = self._arguments, self._console
-        console.say(f"A configuration for one account: {shown(self._path)}")
+        what = "A client for one more account, added to" if self._adds else "A configuration for one account:"
+        console.say(f"{what} {shown(self._path)}")
         console.say("Nothing is retrieved or deleted, and ctrl+c leaves no trace.")
         account = find_account(arguments, console, self._looked_up)
         explored = self._find_server(account)
@@ -107,7 +112,8 @@ class Wizard:
         prefix = provider.prefix if provider is not None and wanted else ""
         if prefix and provider is not None:
             console.say(f"  {provider.prefix_reason}")
-        username, credentials, found = self._log_in(prefix + account.username, client_id, explored, account.username)
+        username = prefix + self._choose_username(account)
+        username, credentials, found = self._log_in(username, client_id, explored, account.username)
         destination, recip = self._choose_destination()
         keep = self._keeps_mail(explored, found)
         client = NewClient(
@@ -185,6 +191,14 @@ class Wizard:
             raise problem
 
     # --- login --------------------------------------------------------------------------------------------------------
+
+    def _choose_username(self, account: Account) -> str:
+        """Return the user name. Ask if only the mail address is known: small servers want what is before the @."""
+        arguments, console, name = self._arguments, self._console, account.username
+        if arguments.user or "@" not in name or self._provider is not None or not console.interactive:
+            return name
+        console.say()
+        return console.ask("User name", name, check=required)
 
     def _log_in(
         self, username: str, client_id: str, explored: Explored, account: str

@@ -81,8 +81,8 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: 
     if not console.interactive:
         _require_arguments(arguments)
     try:
-        taken = existing.ids if existing is not None else frozenset[str]()
-        if arguments.id in taken:
+        taken = existing.ids if existing is not None else None
+        if taken is not None and arguments.id in taken:
             raise UsageError(f"--id: {shown(path)} has a client '{arguments.id}' already")
         result = Wizard(arguments, path, console, connector, looked_up, taken).run()
     except PopretrError as problem:
@@ -177,10 +177,12 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
     if client.server.oauth is not None:
         print(f"  tui-popretr login{name} --client {shlex.quote(client.id)}")
         print("      logs in, in a browser on any machine, and tests a session")
-    elif found is None:
-        print(f"  tui-popretr check{name} --connect\n      tests the server and the password")
+    else:
+        print(f"  tui-popretr check{name} --connect\n      tests the server and the password; retrieves nothing")
     print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q quits")
     print(f"  tui-popretr{name} --headless --once\n      retrieves once, without a dashboard")
+    if not added:
+        print(f"  tui-popretr service{name} --write\n      lets systemd run it, without a dashboard")
 
 
 def _is_found_unnamed(path: str) -> bool:
