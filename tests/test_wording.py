@@ -165,3 +165,7 @@ def test_a_sentence() -> None:
 def test_the_user_has_to_log_in(mark: str, words: str) -> None:
     error = f"{getattr(oauth_for(OAuthProvider()), mark)}: the rest is long"
     assert wording.session_failure(result(code=ExitCode.LOGIN, error=error)) == f"{words}: tui-popretr login"
+
+
+def test_a_fingerprint_is_written_as_openssl_writes_it() -> None:
+    assert wording.fingerprint("1f14220a") == "1F:14:22:0A"

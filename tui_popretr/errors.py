@@ -182,12 +182,14 @@ class PlaintextInjected(TlsFailed):
 class CertificateRejected(TlsFailed):
     """The server's certificate is expired, not trusted, for another name, or not the pinned one.
 
-    `fingerprint` is its SHA-256 in hex if pinning it would help, else "".
+    `fingerprint` is its SHA-256 in hex if pinning it would help, else "". `mismatch` is a sentence about the names if
+    they differ ("the certificate is for a.test, not for b.test"), else "".
     """
 
-    def __init__(self, message: str, *, advice: str | None = None, fingerprint: str = "") -> None:
+    def __init__(self, message: str, *, advice: str | None = None, fingerprint: str = "", mismatch: str = "") -> None:
         super().__init__(message, advice=advice)
         self.fingerprint = fingerprint
+        self.mismatch = mismatch
 
 
 class ClientCertificateRejected(TlsFailed):

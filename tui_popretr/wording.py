@@ -1,4 +1,4 @@
-"""Counts, sizes, durations, results of sessions and reloads, and dates of certificates in words, for people. Pure."""
+"""Counts, sizes, durations, results of sessions and reloads, and details of certificates in words, for people. Pure."""
 
 from __future__ import annotations
 
@@ -75,6 +75,11 @@ def certificate_date(when: datetime, now: datetime) -> str:
     days = int(abs(left)) // _DAY
     apart = plural(days, "day") if days else "less than a day"
     return f"{apart} ago, on {date}" if left < 0 else f"in {apart}, on {date}"
+
+
+def fingerprint(digits: str) -> str:
+    """Return the hex digits of a fingerprint as openssl prints them: "1F:14:22"."""
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2)).upper()
 
 
 def token_validity(token: TokenDetails, now: datetime) -> str:

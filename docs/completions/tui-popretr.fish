@@ -97,7 +97,7 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l add -d 'if the fil
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l force -d 'if the file exists, replace it'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l mail -x -d 'mail address of the account, from which server and user name are found'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l no-lookup -d 'do not look up the server of the mail address'
-complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l user -x -d 'user name at the server (default: the mail address)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l user -x -d 'user name at the server (default: asked for, or the mail address)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l address -x -d 'the POP3 server; without a port, 995 and 110 are tried'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l tspath -xka "(__fish_complete_path (commandline -ct))" -d 'the certificates to trust (PEM), instead of the system'"'"'s'
 complete -c tui-popretr -n '_shtab_tui_popretr_using init' -l fingerprint -x -d 'accept only the server certificate with this fingerprint, for example a self-signed one'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import signal
 import socket
@@ -243,6 +244,20 @@ def test_without_a_daemon(arguments: tuple[str, ...], tmp_path: Path, capsys: py
         f"tui-popretr: no daemon runs with {config}\ntui-popretr: start one: tui-popretr {config} --headless"
         " (if one runs, its log says why it has no control socket)\n"
     )
+
+
+def test_root_asks_as_the_owner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write_configuration(tmp_path / "mail.xml", client("a", "127.0.0.1:1"))
+    if os.geteuid() == 0:
+        os.chown(config, pwd.getpwnam("daemon").pw_uid, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    user = pwd.getpwuid(os.stat(config).st_uid).pw_name
+    assert main(["status", config]) == ExitCode.UNAVAILABLE
+    error = capsys.readouterr().err
+    assert f"root finds no daemon for {config}, which belongs to {user}\n" in error
+    assert f": sudo -u {user} tui-popretr status {config}\n" in error
 
 
 def test_a_configuration_without_a_socket(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,6 +66,7 @@ def test_the_summary_names_what_is_left(folder: DemoFolder, dashboard: Dashboard
     assert "/mail/bella" not in text
     assert {folder.audit, folder.transcript, folder.trace, folder.configuration} <= set(text.split())
     assert "The folder stays until you delete it" in text
+    assert f"\n  rm -r {folder.path}\n" in text
     assert "tui-popretr init  " in text
 
 

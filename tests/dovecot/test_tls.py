@@ -17,6 +17,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from tests.dovecot.test_login import Account, Logins, account_name, run, tls_of
 from tests.program.site import Run, Site
 from tests.support.dovecot import HOST, Dovecot
+from tui_popretr import wording
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import LoginSucceeded
 
@@ -79,8 +80,11 @@ def test_another_certificate_than_the_pinned_one(account: Account, site: Site, m
     done = refused(account, site, mode, f'fingerprint="{"ab" * 32}" tspath="{account.server.ca}"')
     pin = of_server(account.server)
     result = done.results["me"]
-    assert result.error == f"the certificate of {HOST} is not the pinned one: its SHA-256 fingerprint is {pin}"
-    assert f'set fingerprint="{pin}"' in result.advice
+    assert (
+        result.error
+        == f"the certificate of {HOST} is not the pinned one: its SHA-256 fingerprint is {wording.fingerprint(pin)}"
+    )
+    assert f'set fingerprint="{wording.fingerprint(pin)}"' in result.advice
     accepted(account, site, mode, f'fingerprint="{pin}"')
 
 
@@ -156,7 +160,7 @@ def test_a_certificate_that_is_refused_until_it_is_pinned(
         account = Account(server, account_name(request))
         result = refused(account, site, mode, f'tspath="{server.ca}"').results["me"]
         assert result.error.startswith(words)
-        assert result.advice.startswith(advice.format(pin))
+        assert result.advice.startswith(advice.format(wording.fingerprint(pin)))
         accepted(account, site, mode, f'fingerprint="{pin}"')
 
 

@@ -11,8 +11,11 @@ from trio.testing import trio_test
 
 from tests.support.issuing import Authority, weak_context
 from tests.support.tls_serving import greeter, under_tls
+from tui_popretr.config import values
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import CertificateRejected
+from tui_popretr.net.certificate import Certificate
+from tui_popretr.net.name_mismatch import name_mismatch
 
 HOST = "pop.example.test"
 CHECK_ADDRESS, CHECK_PEERCERT = "check the host name in address", "check peercert"
@@ -84,11 +87,11 @@ async def test_the_advice_helps(
     policy = TlsPolicy(trust_path=authority.trust_file(tmp_path), peer_name=peercert)
     with pytest.raises(CertificateRejected) as caught:
         await under_tls(server, policy, host)
-    assert re.sub("[0-9a-f]{64}", "...", caught.value.advice) == advice
+    assert re.sub("(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", "...", caught.value.advice) == advice
     if name := re.search('peercert="([^"]*)"', caught.value.advice):
         await under_tls(server, TlsPolicy(trust_path=policy.trust_path, peer_name=name[1]), host)
     elif pin := re.search('fingerprint="([^"]*)"', caught.value.advice):
-        await under_tls(server, TlsPolicy(fingerprints=(pin[1],)), host)
+        await under_tls(server, TlsPolicy(fingerprints=values.fingerprints(pin[1])), host)
     elif "remove peercert" in advice:
         await under_tls(server, TlsPolicy(trust_path=policy.trust_path), host)
 
@@ -101,7 +104,7 @@ async def test_what_else_is_wrong_is_no_matter_of_trust(authority: Authority, tm
         await under_tls(server, TlsPolicy(trust_path=authority.trust_file(tmp_path)), HOST)
     pin = re.fullmatch('tell the server\'s operator; or pin it with fingerprint="([^"]*)" in .*', caught.value.advice)
     assert pin is not None
-    await under_tls(server, TlsPolicy(fingerprints=(pin[1],)), HOST)
+    await under_tls(server, TlsPolicy(fingerprints=values.fingerprints(pin[1])), HOST)
 
 
 @pytest.mark.parametrize(
@@ -149,3 +152,11 @@ async def test_and_no_other(
     policy = TlsPolicy(trust_path=authority.trust_file(tmp_path), peer_name=peercert)
     with pytest.raises(CertificateRejected, match=f"not for {re.escape(peercert)}$"):
         await under_tls(greeter(context), policy, HOST)
+
+
+def test_a_self_signed_certificate_that_is_trusted() -> None:
+    """That of a Debian system, trusted on the same machine: it is in /etc/ssl/certs."""
+    decoded = {"subject": ((("commonName", "vm"),),), "issuer": ((("commonName", "vm"),),)}
+    problem = name_mismatch(Certificate.of(decoded, b"der"), HOST, HOST, None)
+    assert str(problem) == f"the certificate is self-signed, and for vm, not for {HOST}"
+    assert problem.mismatch == f"the certificate is for vm, not for {HOST}"

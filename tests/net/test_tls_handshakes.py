@@ -67,6 +67,10 @@ class Shown:
         return hashlib.sha256(der).hexdigest()
 
 
+def as_shown(fingerprint: str) -> str:
+    return ":".join(re.findall("..", fingerprint.upper()))
+
+
 def self_signed(certificates: Certificates) -> tuple[ssl.SSLContext, str]:
     """A context that shows a certificate which signed itself, and its fingerprint."""
     own = trustme.CA(organization_name="self")
@@ -106,9 +110,9 @@ async def test_a_valid_certificate_that_is_not_pinned_is_refused(
     policy = certificates.policy(fingerprints=("ab" * 32, "cd" * 32))
     found = await rejection(greeter(shown.context, said=said), policy)
     assert str(found) == (
-        f"the certificate of {HOST} is not the pinned one: its SHA-256 fingerprint is {shown.fingerprint}"
+        f"the certificate of {HOST} is not the pinned one: its SHA-256 fingerprint is {as_shown(shown.fingerprint)}"
     )
-    assert f'set fingerprint="{shown.fingerprint}"' in found.advice
+    assert f'set fingerprint="{as_shown(shown.fingerprint)}"' in found.advice
     assert b"".join(said) == b""
 
 
@@ -185,8 +189,8 @@ async def test_it_signed_itself_and_the_advice_helps(certificates: Certificates)
     assert str(found) == f"the certificate of {HOST} is rejected: it is self-signed"
     pin = re.search('fingerprint="([^"]+)"', found.advice)
     assert pin is not None
-    assert pin[1] == fingerprint
-    assert (await under_tls(greeter(context), TlsPolicy(fingerprints=(pin[1],)))).pinned
+    assert pin[1] == as_shown(fingerprint)
+    assert (await under_tls(greeter(context), TlsPolicy(fingerprints=(fingerprint,)))).pinned
 
 
 @trio_test
@@ -196,8 +200,10 @@ async def test_a_stranger_signed_it(certificates: Certificates) -> None:
     assert str(found).startswith(
         f"the certificate of {HOST} is rejected: it is signed by an authority that is not trusted here (Testing CA #"
     )
+    assert str(found).endswith(f", and it is for whoever.test, not for {HOST}")
+    assert found.mismatch == f"the certificate is for whoever.test, not for {HOST}"
     assert found.advice.startswith("set tspath to a file with the authority's certificate")
-    assert f'fingerprint="{shown.fingerprint}"' in found.advice
+    assert f'fingerprint="{as_shown(shown.fingerprint)}"' in found.advice
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -1,16 +1,28 @@
-"""Private names of argparse, which has no public way to list the arguments of a parser.
+"""Private names of argparse, which has no public way to list the arguments of a parser, or to wrap only prose.
 
 Completion, the manual page and the tests of the documents need that list. Checked with Python 3.11. The tests of the
-manual page and of completion use each name; shtab relies on them as well.
+manual page, of completion and of the help use each name; shtab relies on them as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 
 #: A parser, or a group of arguments.
 Container = argparse._ActionsContainer
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Wraps descriptions and epilogs for a terminal. Indented lines, and the output to a pipe, stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if sys.stdout is None or not sys.stdout.isatty():
+            return super()._fill_text(text, width, indent)
+        from tui_popretr.cli.folding import refilled
+
+        return super()._fill_text(refilled(text, width), width, indent)
 
 
 def actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:

@@ -7,6 +7,7 @@ from argparse import Namespace
 
 from tui_popretr.cli import configuration, preflight
 from tui_popretr.cli.config_path import locate
+from tui_popretr.cli.folding import folded
 from tui_popretr.config.describe import describe
 from tui_popretr.config.describe_program import describe_program
 from tui_popretr.config.model import Settings
@@ -25,18 +26,18 @@ def run(arguments: Namespace) -> int:
     everything = configuration.read(locate(arguments.config, arguments.naf), shown=frozenset(Severity))
     settings = configuration.choose(everything, arguments.clients)
     for warning in preflight.warnings(settings):
-        print(f"{visible(settings.path)}: warning: {warning}", file=sys.stderr)
+        print(folded(f"{visible(settings.path)}: warning: {warning}", sys.stderr), file=sys.stderr)
     _load_tls_files(settings)
     if arguments.connect:
         from tui_popretr.cli import check_connect
 
         return check_connect.check(settings)
     for client in settings.clients:
-        print(f"{visible(client.id)}: {describe(client)}")
+        print(folded(f"{visible(client.id)}: {describe(client)}"))
     if not arguments.clients:
-        print("\n".join(describe_program(settings)))
+        print(folded("\n".join(describe_program(settings))))
     if settings.disabled and not arguments.clients:
-        print(f"Disabled: {visible(', '.join(settings.disabled), 4096)}")
+        print(folded(f"Disabled: {visible(', '.join(settings.disabled), 4096)}"))
     return ExitCode.OK
 
 
@@ -86,7 +87,8 @@ def _load_tls_files(settings: Settings) -> None:
     """Load the TLS files of every client. Prints every error, then raises ConfigurationError."""
     failed = _tls_errors(settings)
     for client, problem in failed:
-        print(f"{visible(settings.path)}: error: client {client}: {problem}", file=sys.stderr)
+        text = f"{visible(settings.path)}: error: client {client}: {problem}"
+        print(folded(text, sys.stderr), file=sys.stderr)
     if failed:
         advice = next((problem.advice for _, problem in failed if problem.advice), "")
         errors = plural(len(failed), "error")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 import trio
 
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.probing import probe_clients_async
 from tui_popretr.cli.reports import Json, probe_report
 from tui_popretr.clock import SystemClock
@@ -17,7 +19,10 @@ from tui_popretr.facts import TlsDetails, TokenDetails
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import certificate_date, mail_volume, token_validity
+from tui_popretr.wording import certificate_date, fingerprint, mail_volume, token_validity
+
+#: The column of the values.
+_INDENT: Final = 16
 
 
 def check(settings: Settings, *, connector: Connector = connect_tcp) -> int:
@@ -36,7 +41,7 @@ async def check_async(settings: Settings, connector: Connector) -> ExitCode:
     def print_report(client: ClientSettings, found: Findings) -> None:
         if found.problem is not None:
             codes.append(found.problem.exit_code)
-        print("\n".join(report(client, found, clock.now())), flush=True)
+        print(folded("\n".join(report(client, found, clock.now())), hang=_INDENT), flush=True)
 
     await probe_clients_async(settings, print_report, connector)
     return worst(codes)
@@ -85,7 +90,7 @@ def _tls(tls: TlsDetails, now: datetime) -> Iterator[str]:
     yield _row("names", ", ".join(tls.names) or "none")
     yield from _expiry(tls, now)
     if tls.fingerprint:
-        yield _row("SHA-256", tls.fingerprint)
+        yield _row("SHA-256", fingerprint(tls.fingerprint))
 
 
 def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:
@@ -99,7 +104,7 @@ def _expiry(tls: TlsDetails, now: datetime) -> Iterator[str]:
 
 
 def _row(name: str, value: str) -> str:
-    return f"  {name + ':':14}{visible(value, 4096)}"
+    return f"  {name + ':':{_INDENT - 2}}{visible(value, 4096)}"
 
 
 def reports(settings: Settings, *, connector: Connector = connect_tcp) -> list[Json]:

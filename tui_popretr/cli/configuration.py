@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from tui_popretr.cli.config_path import ConfigurationFile
+from tui_popretr.cli.folding import folded
 from tui_popretr.config.model import Settings
 from tui_popretr.config.problems import Problem, Severity
 from tui_popretr.config.reader import load
@@ -33,7 +34,8 @@ def read(file: ConfigurationFile, *, shown: frozenset[Severity], must_report: bo
     problems = [problem for problem in loaded.problems if problem.severity in shown]
     with contextlib.suppress(*(() if must_report else (OSError,))):
         for problem in problems:
-            print(mark(str(problem), _PRIORITIES[problem.severity]), file=sys.stderr)
+            text = mark(str(problem), _PRIORITIES[problem.severity])
+            print(folded(text, sys.stderr), file=sys.stderr)
         if problems and loaded.settings is not None:
             worst = min(_PRIORITIES[problem.severity] for problem in problems)
             print(mark(f"{visible(file.path)}: {counts(problems)}", worst), file=sys.stderr)

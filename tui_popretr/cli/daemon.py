@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 from argparse import Namespace
 from collections.abc import Iterator
@@ -42,6 +43,12 @@ def connect(file: ConfigurationFile) -> ControlClient:
     try:
         client = ControlClient(path)
     except NoDaemonError:
+        if user := _other_user(file.path):
+            again = visible(shlex.join(["sudo", "-u", user, "tui-popretr", "status", file.path]), 4096)
+            raise DaemonUnavailable(
+                f"root finds no daemon for {shown}, which belongs to {visible(user)}",
+                advice=f"ask as {visible(user)}, whose folders may have the control socket: {again}",
+            ) from None
         start = visible(shlex.join(["tui-popretr", file.path, "--headless"]), 4096)
         advice = f"start one: {start} (if one runs, its log says why it has no control socket)"
         raise DaemonUnavailable(f"no daemon runs with {shown}", advice=advice) from None
@@ -65,3 +72,17 @@ def socket_path(file: ConfigurationFile) -> str:
             f"{visible(file.path, 4096)} does not say where the control socket is", advice="see tui-popretr check"
         )
     return path
+
+
+def _other_user(path: str) -> str:
+    """Return the owner of a configuration if root has named one that belongs to another user, else "".
+
+    The control socket is by default below the home folder of the user, so root looks for another one.
+    """
+    if os.geteuid() != 0:
+        return ""
+    try:
+        uid = os.stat(path).st_uid
+        return "" if uid == 0 else pwd.getpwuid(uid).pw_name
+    except (OSError, KeyError):
+        return ""

@@ -17,7 +17,8 @@ def offers(arguments: Namespace) -> bool:
 
 def offer(problem: NoConfiguration, arguments: Namespace) -> int:
     """Ask what to do without a configuration, do it, and return the exit code. Raises `problem` if it is nothing."""
-    from tui_popretr.cli.init.console import Console, folded
+    from tui_popretr.cli.folding import folded
+    from tui_popretr.cli.init.console import Console
     from tui_popretr.cli.parser import build_parser, normalise
 
     console = Console(interactive=True, quiet=False)

@@ -111,6 +111,7 @@ def _load(name: str) -> Callable[[Namespace], int]:
 
 
 def _report(problem: PopretrError) -> None:
+    from tui_popretr.cli.folding import folded
     from tui_popretr.process.systemd import mark
 
     with contextlib.suppress(OSError):
@@ -119,7 +120,7 @@ def _report(problem: PopretrError) -> None:
                 # keep its line ends
                 first, *more = (visible(line, _LINE_LIMIT) for line in text.split("\n"))
                 for line in (f"{PROGRAM}: {first}", *more):
-                    print(mark(line, _ERROR), file=sys.stderr)
+                    print(folded(mark(line, _ERROR), sys.stderr), file=sys.stderr)
 
 
 def _discard_unwritten() -> None:

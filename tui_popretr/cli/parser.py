@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 from tui_popretr import __version__
 from tui_popretr.cli import daemon_arguments
+from tui_popretr.cli.argparse_private import HelpFormatter
 from tui_popretr.cli.demo import add_arguments as demo_arguments
 from tui_popretr.cli.init import arguments as init_arguments
 from tui_popretr.cli.login import arguments as login_arguments
@@ -388,7 +389,7 @@ def _parser(
     make: Callable[..., argparse.ArgumentParser], *names: str, **settings: str | None
 ) -> argparse.ArgumentParser:
     # An abbreviation in a crontab would change its meaning when an option is added.
-    return make(*names, **settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    return make(*names, **settings, allow_abbrev=False, formatter_class=HelpFormatter)
 
 
 # --- before parsing ---------------------------------------------------------------------------------------------------

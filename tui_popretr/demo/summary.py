@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
@@ -115,7 +116,7 @@ def ending(folder: DemoFolder, problems: Sequence[str], *, keep: bool) -> Iterat
         return
     if keep:
         yield f"The folder stays until you delete it ({size(_octets_in(folder.path))}):"
-        yield f"  {folder.path}"
+        yield f"  rm -r {shlex.quote(folder.path)}"
         yield "The demo's server has ended, so its configuration is an example only."
     else:
         yield "Mail and logs have been removed (--no-keep)."

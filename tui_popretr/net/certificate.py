@@ -28,6 +28,7 @@ class Certificate:
     begins: datetime | None = None
     expires: datetime | None = None
     fingerprint: str = ""
+    self_signed: bool = False  # its issuer has its own name
 
     @classmethod
     def of(cls, decoded: Decoded, der: bytes) -> Certificate:
@@ -40,6 +41,7 @@ class Certificate:
             begins=_time(decoded.get("notBefore")),
             expires=_time(decoded.get("notAfter")),
             fingerprint=hashlib.sha256(der).hexdigest(),
+            self_signed=bool(decoded.get("subject")) and decoded.get("subject") == decoded.get("issuer"),
         )
 
     def is_for(self, host: str) -> bool:

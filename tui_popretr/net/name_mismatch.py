@@ -9,6 +9,7 @@ from tui_popretr.errors import CertificateRejected
 from tui_popretr.hosts import host_key, is_loopback
 from tui_popretr.net.certificate import Certificate
 from tui_popretr.text import visible
+from tui_popretr.wording import fingerprint
 
 
 def name_mismatch(certificate: Certificate, host: str, shown: str, expected: str | None) -> CertificateRejected:
@@ -16,18 +17,26 @@ def name_mismatch(certificate: Certificate, host: str, shown: str, expected: str
 
     `shown` is the host as written in the configuration.
     """
-    named = f"for {_listed(certificate.names)}, not" if certificate.names else "not"
+    names = other_names(certificate, expected or shown)
     return CertificateRejected(
-        f"the certificate is {named} for {visible(expected or shown, 253)}",
+        f"the certificate is {'self-signed, and ' if certificate.self_signed else ''}{names}",
         advice=_right_name(certificate, host, shown, expected),
+        fingerprint=certificate.fingerprint,
+        mismatch=f"the certificate is {names}",
     )
+
+
+def other_names(certificate: Certificate, expected: str) -> str:
+    """Return which names a certificate is for, and that `expected` is none of them: "for a.test, not for b.test"."""
+    wanted = visible(expected, 253)
+    return f"for {_listed(certificate.names)}, not for {wanted}" if certificate.names else f"not for {wanted}"
 
 
 def pin_it(certificate: Certificate) -> str:
     """Return the advice to pin a certificate; "" if its fingerprint is unknown."""
     if not certificate.fingerprint:
         return ""
-    pin = f'pin it with fingerprint="{certificate.fingerprint}"'
+    pin = f'pin it with fingerprint="{fingerprint(certificate.fingerprint)}"'
     return f"{pin} in the client's <ssl>, if the server's operator says that this is its fingerprint"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from tui_popretr import wording
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import (
     CertificateRejected,
@@ -19,8 +20,7 @@ from tui_popretr.errors import (
 )
 from tui_popretr.net.certificate import Certificate
 from tui_popretr.net.legacy import NO_VERSION, outdated
-from tui_popretr.net.name_mismatch import name_mismatch, pin_it
-from tui_popretr.wording import certificate_date
+from tui_popretr.net.name_mismatch import name_mismatch, other_names, pin_it
 
 # X509_V_ERR_... of OpenSSL's x509_vfy.h, which is Python's verify_code.
 _NOT_YET_VALID, _EXPIRED = 9, 10
@@ -112,10 +112,11 @@ def not_pinned(fingerprint: str, host: str) -> CertificateRejected:
     """Return the error for a certificate that is not pinned. `fingerprint` is "" if the server sent none."""
     if not fingerprint:
         return CertificateRejected(f"{host} sent no certificate, but one is pinned")
+    shown = wording.fingerprint(fingerprint)
     return CertificateRejected(
-        f"the certificate of {host} is not the pinned one: its SHA-256 fingerprint is {fingerprint}",
+        f"the certificate of {host} is not the pinned one: its SHA-256 fingerprint is {shown}",
         advice="an attacker may be between you and the server. If its operator says that this is the server's new"
-        f' certificate, set fingerprint="{fingerprint}" in the client\'s <ssl>',
+        f' certificate, set fingerprint="{shown}" in the client\'s <ssl>',
     )
 
 
@@ -144,9 +145,17 @@ def _rejected(problem: ssl.SSLCertVerificationError, attempt: Attempt) -> Certif
         advice = pin_it(leaf) or "set tspath to a file with this certificate, in the client's <ssl>"
     elif code in _UNTRUSTED:
         words, advice = _untrusted(attempt.chain), _trust(leaf)
-    fingerprint = leaf.fingerprint if code == _SELF_SIGNED or code in _UNTRUSTED else ""
+    if not (code == _SELF_SIGNED or code in _UNTRUSTED):
+        return CertificateRejected(f"the certificate of {attempt.shown} is rejected: {words}", advice=advice)
+    # OpenSSL has not compared the names. A user who pins the certificate needs to know that they differ.
+    expected = attempt.policy.peer_name
+    called = not leaf.names or (leaf.is_called(expected) if expected else leaf.is_for(attempt.host))
+    names = "" if called else other_names(leaf, expected or attempt.shown)
     return CertificateRejected(
-        f"the certificate of {attempt.shown} is rejected: {words}", advice=advice, fingerprint=fingerprint
+        f"the certificate of {attempt.shown} is rejected: {words}{', and it is ' * bool(names)}{names}",
+        advice=advice,
+        fingerprint=leaf.fingerprint,
+        mismatch=f"the certificate is {names}" if names else "",
     )
 
 
@@ -154,7 +163,7 @@ def _expired(chain: Sequence[Certificate]) -> str:
     now = datetime.now(UTC)
     for number, each in enumerate(chain):
         if each.expires is not None and each.expires < now:
-            when = f"expired {certificate_date(each.expires, now)}"
+            when = f"expired {wording.certificate_date(each.expires, now)}"
             return f"it {when}" if number == 0 else f"that of {each.subject or 'an authority'}, which signed it, {when}"
     # The server does not send the one that has expired: it is in the trust file.
     return "that of an authority which signed it has expired" if chain else "it has expired"
@@ -164,7 +173,7 @@ def _not_yet_valid(chain: Sequence[Certificate]) -> str:
     now = datetime.now(UTC)
     for each in chain:
         if each.begins is not None and each.begins > now:
-            return f"it is not valid yet: it begins {certificate_date(each.begins, now)}"
+            return f"it is not valid yet: it begins {wording.certificate_date(each.begins, now)}"
     return "it is not valid yet"
 
 

@@ -358,6 +358,7 @@ def test_a_server_elsewhere_is_shown_and_asked_for(tmp_path: Path, here: Running
             (ADDRESS, "me@example.test"),
             (LOOK_UP, ""),
             (f"POP3 server [{here.tls_address}]: ", ""),
+            ("User name [me@example.test]: ", ""),
         ]
         options = ["--tspath", ca_path(), "--no-login", "--keep", *REST]
         talk = converse(tmp_path, ["init", "c.xml", *options], answers, patch=asking(port))

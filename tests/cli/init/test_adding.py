@@ -112,6 +112,7 @@ def test_a_client_is_added_and_the_rest_stays(path: Path, run: Run) -> None:
 
 def test_what_is_printed(path: Path, run: Run) -> None:
     said = run("--add").out
+    assert said.startswith("A client for one more account, added to ~/mail.xml\n")
     assert "Written: ~/mail.xml, with the new client\n" in said
     assert f"  tui-popretr reload {path}\n" in said
     assert f"  tui-popretr mark-seen {path} --client localhost-2\n" in said

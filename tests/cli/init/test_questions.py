@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cli.conversation import CTRL_C, CTRL_D, converse
 from tests.program.process import mail, run_program
+from tests.support.issuing import Authority, weak_context
 from tests.support.passwords import PASSWORD
 from tests.support.popserver import ServedMaildrop, ServerPolicy
 from tests.support.popserver_thread import RunningServer, running_server
@@ -21,6 +23,7 @@ from tui_popretr.popserver.certificates import ca_path, server_context
 WHO, SERVER, PASSWORD_FROM = "if there is none): ", "POP3 server [pop.example.test]: ", "Number [1]: "
 SECRET, WHERE, MAILDIR, DELETE = "Password (not shown): ", "Number [1]: ", "Maildir [~/Maildir]: ", "(y/n) [n]: "
 AGAIN = "(y/n) [y]: "
+USER = "User name [me@example.test]: "
 
 
 @pytest.fixture
@@ -58,6 +61,7 @@ def test_all_the_questions(tmp_path: Path, server: RunningServer) -> None:
         [
             (WHO, "me@example.test"),
             (SERVER, server.tls_address),
+            (USER, ""),
             (PASSWORD_FROM, ""),
             (SECRET, PASSWORD),
             (WHERE, ""),
@@ -68,6 +72,12 @@ def test_all_the_questions(tmp_path: Path, server: RunningServer) -> None:
     assert talk.code == 0, talk.screen
     assert PASSWORD not in talk.screen
     assert "  it works: 1 message" in talk.screen
+    assert re.findall(r"(?m)^  (tui-popretr.*)", talk.screen.partition("\nNext:\n")[2]) == [
+        "tui-popretr check --connect",
+        "tui-popretr",
+        "tui-popretr --headless --once",
+        "tui-popretr service --write",
+    ]
     assert talk.screen.index("Written: ~/.config/tui-popretr/tui-popretr.xml") < talk.screen.index("\nNext:\n")
     client = only_client(tmp_path)
     secret = tmp_path / ".config/tui-popretr/localhost.password"
@@ -85,6 +95,14 @@ def test_all_the_questions(tmp_path: Path, server: RunningServer) -> None:
     assert "  maildrop:     1 message" in checked.out
 
 
+def test_a_user_name_that_is_not_the_mail_address(tmp_path: Path) -> None:
+    with running_server([ServedMaildrop("me", PASSWORD)], tls=server_context()) as server:
+        more = ["--address", server.tls_address, "--keep", "--maildir", "m", "--password-command", f"echo {PASSWORD}"]
+        talk = converse(tmp_path, [*INIT, *more], [(WHO, "me@example.test"), (USER, "me")])
+    assert talk.code == 0, talk.screen
+    assert only_client(tmp_path).server.username == "me"
+
+
 def test_the_other_answers(tmp_path: Path, server: RunningServer) -> None:
     talk = converse(
         tmp_path,
@@ -92,6 +110,7 @@ def test_the_other_answers(tmp_path: Path, server: RunningServer) -> None:
         [
             (WHO, "me@example.test"),
             (SERVER, server.tls_address),
+            (USER, ""),
             (PASSWORD_FROM, "2"),
             ("Command: ", f"echo {PASSWORD}"),
             (WHERE, "2"),
@@ -113,6 +132,7 @@ def test_a_variable_and_a_mail_server(tmp_path: Path, server: RunningServer) -> 
         [
             (WHO, "me@example.test"),
             (SERVER, server.tls_address),
+            (USER, ""),
             (PASSWORD_FROM, "3"),
             ("Variable: ", "POP_PASSWORD"),
             (WHERE, "3"),
@@ -176,6 +196,7 @@ def test_wrong_answers_are_asked_again(tmp_path: Path, server: RunningServer) ->
             (SERVER, "localhost:1"),
             (AGAIN, ""),
             (SERVER, server.tls_address),
+            ("User name [stranger@example.test]: ", ""),
             (PASSWORD_FROM, "4"),
             (PASSWORD_FROM, "1"),
             (SECRET, ""),
@@ -212,7 +233,7 @@ def test_a_mailbox_in_use_is_to_be_tried_later(tmp_path: Path, box: ServedMaildr
     talk = converse(
         tmp_path,
         INIT,
-        [(WHO, "me@example.test"), (SERVER, server.tls_address), (PASSWORD_FROM, ""), (SECRET, PASSWORD)],
+        [(WHO, "me@example.test"), (SERVER, server.tls_address), (USER, ""), (PASSWORD_FROM, ""), (SECRET, PASSWORD)],
     )
     assert talk.code == 75, talk.screen
     assert "run init again later" in " ".join(talk.screen.split())
@@ -230,7 +251,7 @@ def test_an_untrusted_certificate_can_be_pinned_after_comparison(tmp_path: Path,
         assert refused.code == 76
         assert "tui-popretr: nothing was written, for the reason above" in refused.screen
         assert refused.screen.count("signed by an") == 1
-        assert "--fingerprint " in refused.screen
+        assert "--fingerprint" in refused.screen
         assert written(tmp_path) == []
     assert not {b"USER", b"AUTH", b"PASS"}.intersection(line.split()[0] for line in server.said())
     talk = converse(tmp_path, ["init", *more], [(COMPARED, "yes")])
@@ -238,7 +259,40 @@ def test_an_untrusted_certificate_can_be_pinned_after_comparison(tmp_path: Path,
     tls = only_client(tmp_path).server.tls
     assert tls is not None
     (pin,) = tls.fingerprints
-    assert f"\n  {pin}\n" in talk.screen
+    digits = "".join(talk.screen.split()).replace(":", "").lower()
+    assert pin in digits
+    assert "Check the address first" not in talk.screen
+
+
+@pytest.mark.parametrize(
+    ("common_name", "what"),
+    [
+        (None, "the certificate is for"),
+        ("test root", "the certificate of localhost is rejected: it is self-signed, and it is for"),
+    ],
+)
+def test_a_certificate_for_another_name_can_be_pinned_after_comparison(
+    tmp_path: Path, box: ServedMaildrop, common_name: str | None, what: str
+) -> None:
+    authority, home = Authority.root(), tmp_path / "home"
+    home.mkdir()
+    tls = weak_context(authority.issue("vm.test", common_name=common_name), tmp_path)
+    with running_server([box], tls=tls) as server:
+        more = ["--user", "me@example.test", "--address", server.tls_address, "--maildir", "m", "--keep"]
+        more += ["--password-command", f"echo {PASSWORD}", "--tspath", authority.trust_file(tmp_path)]
+        done = run_program("init", *more, environ={"HOME": str(home)})
+        assert done.code == 76
+        assert f"{what} vm.test, not for localhost\n" in done.err
+        assert re.search("--fingerprint (?:[0-9A-F]{2}:){31}[0-9A-F]{2}\n", done.err)
+        assert converse(home, ["init", *more], [(COMPARED, "no")]).code == 76
+        assert written(home) == []
+        talk = converse(home, ["init", *more], [(COMPARED, "yes")])
+    assert talk.code == 0, talk.screen
+    assert f"{what} vm.test, not for localhost" in " ".join(talk.screen.split())
+    assert "\nThe certificate is for vm.test, not for localhost. Check the address first: " in talk.screen
+    policy = only_client(home).server.tls
+    assert policy is not None
+    assert len(policy.fingerprints) == 1
 
 
 def test_lines_break_between_words(tmp_path: Path, server: RunningServer) -> None:
@@ -279,13 +333,14 @@ def test_a_password_is_not_kept_without_its_configuration(tmp_path: Path, server
 @pytest.mark.parametrize(
     ("key", "code", "words"), [(CTRL_C, 130, "interrupted"), (CTRL_D, 64, "the input ended before the last answer")]
 )
-@pytest.mark.parametrize("questions", [1, 2, 4, 6])
+@pytest.mark.parametrize("questions", [1, 2, 3, 5, 7])
 def test_whoever_leaves_leaves_no_trace(
     tmp_path: Path, server: RunningServer, questions: int, key: str, code: int, words: str
 ) -> None:
     answers = [
         (WHO, "me@example.test"),
         (SERVER, server.tls_address),
+        (USER, ""),
         (PASSWORD_FROM, "1"),
         (SECRET, PASSWORD),
         (WHERE, "1"),

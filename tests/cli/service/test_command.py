@@ -69,7 +69,8 @@ def test_units_are_written_where_systemd_looks(configuration: str, tmp_path: Pat
     assert unit.read_text() == printed
     assert f"written: {unit}\n" in done.out
     assert "systemctl --user enable --now tui-popretr-mail\n" in done.out
-    assert "loginctl enable-linger" in done.out
+    assert "\n  loginctl enable-linger  " in done.out
+    assert "sudo loginctl enable-linger $USER" in done.out
     assert f"unchanged: {unit}\n" in service(tmp_path, configuration, "--user", "--write").out
 
 
@@ -80,6 +81,7 @@ def test_a_unit_that_differs_is_not_replaced(configuration: str, tmp_path: Path)
     done = service(tmp_path, configuration, "--user", "--timer", "--write")
     assert done.code == 73
     assert f"{unit} exists and differs, so nothing was written" in done.err
+    assert "(systemctl --user edit tui-popretr-mail)" in done.err
     assert unit.read_text() == "[Service]\nExecStart=/bin/mine\n"
     assert os.listdir(unit.parent) == [unit.name]
 

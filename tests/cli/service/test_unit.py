@@ -139,7 +139,6 @@ def test_a_users_service_needs_no_namespaces() -> None:
     unit = lines(USER)
     assert "WantedBy=default.target" in unit
     assert "UMask=0077" in unit
-    assert unit[0].endswith("systemctl --user edit")
     assert "as root" not in "".join(unit)
     active = [line.partition("=")[0] for line in unit if not line.startswith("#")]
     assert not [name for name in active if name.startswith(("Protect", "Private", "ReadWrite", "User", "Dynamic"))]
@@ -162,3 +161,16 @@ def test_odd_names_are_quoted() -> None:
 )
 def test_only_the_outermost_folders_are_named(paths: list[str], expected: tuple[str, ...]) -> None:
     assert sorted(outermost(paths)) == sorted(expected)
+
+
+@pytest.mark.parametrize(("system", "command"), [(True, "systemctl edit mail"), (False, "systemctl --user edit mail")])
+def test_the_unit_names_the_command_that_edits_it(system: bool, command: str) -> None:
+    service = replace(USER, name="mail", system=system)
+    assert service_text(service).partition("\n")[0].endswith(f": {command}")
+
+
+def test_lines_to_enable_belong_in_a_drop_in() -> None:
+    unit = lines(USER)
+    for beginning in ("#LoadCredential=", "#PrivateUsers="):
+        (number,) = [number for number, each in enumerate(unit) if each.startswith(beginning)]
+        assert unit[number - 1].endswith("into the [Service] section of a drop-in:")

@@ -56,7 +56,9 @@ def _add_account(account: Container) -> None:
         help="mail address of the account, from which server and user name are found",
     )
     account.add_argument("--no-lookup", action="store_true", help="do not look up the server of the mail address")
-    account.add_argument("--user", metavar="NAME", help="user name at the server (default: the mail address)")
+    account.add_argument(
+        "--user", metavar="NAME", help="user name at the server (default: asked for, or the mail address)"
+    )
     account.add_argument(
         "--address", metavar="HOST[:PORT]", help="the POP3 server; without a port, 995 and 110 are tried"
     )

@@ -49,7 +49,7 @@ from tui_popretr.secret import Secret
 from tui_popretr.session.exploration import Findings
 from tui_popretr.session.setup import Connector
 from tui_popretr.text import visible
-from tui_popretr.wording import mail_volume
+from tui_popretr.wording import fingerprint, mail_volume
 
 _FREQUENCY: Final = "5m"
 _TOKEN_COMMAND: Final = "pizauth show mail"  # noqa: S105 - a command
@@ -71,7 +71,10 @@ class WizardResult:
 
 
 class Wizard:
-    """Gets a client for a configuration at `path`. Asks for what the arguments do not give. `taken`: ids of others."""
+    """Gets a client for a configuration at `path`. Asks for what the arguments do not give.
+
+    `taken`: the ids of the clients that the configuration has; None if it is a new one.
+    """
 
     def __init__(
         self,
@@ -80,11 +83,12 @@ class Wizard:
         console: Console,
         connector: Connector,
         looked_up: LookUp = look_up,
-        taken: Set[str] = frozenset(),
+        taken: Set[str] | None = None,
     ) -> None:
         self._arguments = arguments
         self._looked_up = looked_up
-        self._taken = taken
+        self._adds = taken is not None
+        self._taken = taken or frozenset()
         self._provider: Provider | None = None
         self._token_command = ""
         self._typed: Secret | None = None  # the secret of the destination
@@ -99,7 +103,8 @@ class Wizard:
     def run(self) -> WizardResult:
         """Return the client. Raises UsageError at the end of input, and the PopretrError of the server or login."""
         arguments, console = self._arguments, self._console
-        console.say(f"A configuration for one account: {shown(self._path)}")
+        what = "A client for one more account, added to" if self._adds else "A configuration for one account:"
+        console.say(f"{what} {shown(self._path)}")
         console.say("Nothing is retrieved or deleted, and ctrl+c leaves no trace.")
         account = find_account(arguments, console, self._looked_up)
         explored = self._find_server(account)
@@ -110,7 +115,8 @@ class Wizard:
         prefix = provider.prefix if provider is not None and wanted else ""
         if prefix and provider is not None:
             console.say(f"  {provider.prefix_reason}")
-        username, credentials, found = self._log_in(prefix + account.username, client_id, explored, account.username)
+        username = prefix + self._choose_username(account)
+        username, credentials, found = self._log_in(username, client_id, explored, account.username)
         destination, recip = self._choose_destination(f"{os.path.dirname(self._path)}/{client_id}")
         keep = self._keeps_mail(explored, found)
         client = NewClient(
@@ -149,7 +155,7 @@ class Wizard:
                 )
             except PopretrError as problem:
                 if isinstance(problem, CertificateRejected):
-                    if console.accepts_certificate(problem.fingerprint):
+                    if console.accepts_certificate(problem.fingerprint, problem.mismatch):
                         self._trust = TlsPolicy(fingerprints=(problem.fingerprint,))
                         continue
                     _advise_options(problem, self._trust)
@@ -172,6 +178,14 @@ class Wizard:
             raise problem
 
     # --- login --------------------------------------------------------------------------------------------------------
+
+    def _choose_username(self, account: Account) -> str:
+        """Return the user name. Ask if only the mail address is known: small servers want what is before the @."""
+        arguments, console, name = self._arguments, self._console, account.username
+        if arguments.user or "@" not in name or self._provider is not None or not console.interactive:
+            return name
+        console.say()
+        return console.ask("User name", name, check=required)
 
     def _log_in(
         self, username: str, client_id: str, explored: Explored, account: str
@@ -294,10 +308,11 @@ def _with_login(server: Server, username: str, credentials: Credentials) -> Serv
 def _advise_options(problem: CertificateRejected, trust: TlsPolicy) -> None:
     """Replace advice about the configuration by advice about the options of this command."""
     if problem.fingerprint:
-        problem.advice = (
-            "if the server's operator confirms this fingerprint, add"
-            f" --fingerprint {problem.fingerprint}; or name a file with the certificates to trust: --tspath FILE"
+        pin = (
+            f"if the server's operator confirms this fingerprint, add --fingerprint {fingerprint(problem.fingerprint)}"
         )
+        trust_it = "or name a file with the certificates to trust: --tspath FILE"
+        problem.advice = f"check the address; {pin}" if problem.mismatch else f"{pin}; {trust_it}"
     elif trust.fingerprints:
         problem.advice = "an attacker may be between you and the server: ask its operator what to give as --fingerprint"
 

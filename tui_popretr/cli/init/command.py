@@ -12,9 +12,10 @@ from typing import Final
 
 from tui_popretr.cli import preflight
 from tui_popretr.cli.config_path import locate, own_configuration
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.init.account import LookUp, whole_mail_address
 from tui_popretr.cli.init.ask import Wizard, WizardResult
-from tui_popretr.cli.init.console import Console, folded, has_terminal, plain, required
+from tui_popretr.cli.init.console import Console, has_terminal, plain, required
 from tui_popretr.cli.init.existing import ExistingConfiguration
 from tui_popretr.cli.init.lookup import look_up
 from tui_popretr.cli.init.text import shown
@@ -100,8 +101,8 @@ def run(arguments: Namespace, *, connector: Connector = connect_tcp, looked_up: 
     if not console.interactive:
         _require_arguments(arguments)
     try:
-        taken = existing.ids if existing is not None else frozenset[str]()
-        if arguments.id in taken:
+        taken = existing.ids if existing is not None else None
+        if taken is not None and arguments.id in taken:
             raise UsageError(f"--id: {shown(path)} has a client '{arguments.id}' already")
         result = Wizard(arguments, path, console, connector, looked_up, taken).run()
     except PopretrError as problem:
@@ -191,9 +192,9 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
         print(folded(f"\n{describe(each)}"))
     for problem in loaded.problems:
         if problem.severity is Severity.WARNING:
-            print(problem, file=sys.stderr)
+            print(folded(str(problem), sys.stderr), file=sys.stderr)
     for warning in preflight.warnings(loaded.settings):
-        print(f"{shown(path)}: warning: {warning}", file=sys.stderr)
+        print(folded(f"{shown(path)}: warning: {warning}", sys.stderr), file=sys.stderr)
     name = "" if _is_found_unnamed(loaded.settings.path) else f" {shlex.quote(path)}"
     if client.keep and (found is None or found.messages):
         when = "first" if client.server.oauth is None else "after the login"
@@ -206,10 +207,12 @@ def _explain_next_steps(path: str, result: WizardResult, *, added: bool) -> None
     if client.has_login:
         print(f"  tui-popretr login{name} --client {shlex.quote(client.id)}")
         print("      logs in, in a browser on any machine, and tests a session")
-    elif found is None:
-        print(f"  tui-popretr check{name} --connect\n      tests the server and the password")
+    else:
+        print(f"  tui-popretr check{name} --connect\n      tests the server and the password; retrieves nothing")
     print(f"  tui-popretr{name}\n      opens the dashboard; R retrieves at once, ? shows the keys, q quits")
     print(f"  tui-popretr{name} --headless --once\n      retrieves once, without a dashboard")
+    if not added:
+        print(f"  tui-popretr service{name} --write\n      lets systemd run it, without a dashboard")
 
 
 def _is_found_unnamed(path: str) -> bool:

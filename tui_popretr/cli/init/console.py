@@ -5,22 +5,15 @@ from __future__ import annotations
 import contextlib
 import getpass
 import sys
-import textwrap
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Final
 
+from tui_popretr.cli.folding import folded
 from tui_popretr.config.values import InvalidValueError, is_unicode
 from tui_popretr.errors import PopretrError, UsageError
-from tui_popretr.process.terminal_size import terminal_size
 from tui_popretr.secret import Secret
 from tui_popretr.text import visible
-from tui_popretr.wording import sentence
-
-_COMPARE: Final = (
-    "Compare it with the one that the server's operator publishes: an attacker between you and the server would also"
-    " present a certificate. Then only this certificate is accepted."
-)
+from tui_popretr.wording import fingerprint, sentence
 
 
 def has_terminal() -> bool:
@@ -121,12 +114,25 @@ class Console:
             print(folded(f"  what to do: {advice}"))
         return self.confirm(question, default=True)
 
-    def accepts_certificate(self, fingerprint: str) -> bool:
-        """Whether the user has compared the fingerprint of a certificate and wants to pin it; False if it has none."""
-        if not self.interactive or not fingerprint:
+    def accepts_certificate(self, digest: str, mismatch: str = "") -> bool:
+        """Whether the user has compared the fingerprint of a certificate and wants to pin it.
+
+        `digest`: its SHA-256, "" if it is not known. `mismatch`: the reason if the certificate is for another name.
+        """
+        if not self.interactive or not digest:
             return False
-        print(f"\nThe server's certificate has the SHA-256 fingerprint\n\n  {fingerprint}\n")
-        print(folded(_COMPARE))
+        if mismatch:
+            print(folded(f"\n{sentence(mismatch)} Check the address first: this may be another server."))
+        shown = fingerprint(digest)
+        half = len(shown) // 2 + 1
+        print(f"\nThe server's certificate has the SHA-256 fingerprint\n\n  {shown[:half]}\n  {shown[half:]}\n")
+        print(
+            folded(
+                "Compare it with the one that the server's operator publishes: an attacker between you and the server"
+                " would also present a certificate. If it is the same, only this certificate is accepted from now on,"
+                f"{' whatever name it is for,' * bool(mismatch)} and a new one has to be compared again."
+            )
+        )
         return self.ask("Type yes if you have compared and it is the same").lower() == "yes"
 
     def accepts(self, problem: PopretrError, question: str) -> bool:
@@ -138,23 +144,6 @@ class Console:
 
     def _assert_interactive(self) -> None:
         assert self.interactive, "without a terminal the arguments have to hold every answer"
-
-
-def folded(text: str) -> str:
-    """Return text with long lines wrapped between words for the terminal, and unchanged without one.
-
-    The continuation of an indented line is indented by 2 more columns.
-    """
-    if not sys.stdout.isatty():
-        return text
-    width = max(terminal_size(sys.stdout.fileno())[0], 40)
-    return "\n".join(_fold(line, width) for line in text.split("\n"))
-
-
-def _fold(line: str, width: int) -> str:
-    depth = len(line) - len(line.lstrip())
-    indent = " " * (depth + 2 if depth else 0)
-    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def plain(text: str, check: Callable[[str], object] = str) -> str:

@@ -22,6 +22,7 @@ from tui_popretr.hosts import IMAP_PORT, IMAPS_PORT
 from tui_popretr.secret import Secret
 from tui_popretr.session.passwords import Passwords
 from tui_popretr.text import visible
+from tui_popretr.wording import fingerprint
 
 _FOLDER = "INBOX"
 
@@ -107,7 +108,7 @@ def _advise_options(problem: ImapServerNotTrusted) -> None:
     if problem.fingerprint:
         problem.advice = (
             "if the server's operator confirms this fingerprint, add --imap-fingerprint"
-            f" {problem.fingerprint}; or name a file with the certificates to trust: --imap-tspath FILE"
+            f" {fingerprint(problem.fingerprint)}; or name a file with the certificates to trust: --imap-tspath FILE"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 
-from tui_popretr.cli.init.console import folded
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.login.webbrowser import open_address
 from tui_popretr.errors import UsageError
 

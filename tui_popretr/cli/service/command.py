@@ -12,8 +12,9 @@ from typing import Final
 
 from tui_popretr.cli import configuration
 from tui_popretr.cli.config_path import ConfigurationFile, locate, own_configuration
+from tui_popretr.cli.folding import folded
 from tui_popretr.cli.service.places import metrics_folder, password_files, runs_commands, written_folders
-from tui_popretr.cli.service.unit import Service, service_text, timer_text
+from tui_popretr.cli.service.unit import Service, edit_command, service_text, timer_text
 from tui_popretr.config.model import CommandDestination, FolderDestination, MaildirDestination, Settings
 from tui_popretr.config.problems import Severity
 from tui_popretr.errors import CannotCreate, ExitCode, describe_os_error
@@ -40,7 +41,7 @@ def run(arguments: Namespace) -> int:
     if arguments.timer:
         units[os.path.join(folder, f"{name}.timer")] = timer_text(service)
     if arguments.write:
-        _write(units)
+        _write(units, system=system)
         _print_next_steps(name, system=system, timer=arguments.timer)
     else:
         heading = len(units) > 1
@@ -59,6 +60,7 @@ def describe(settings: Settings, file: ConfigurationFile, *, system: bool, timer
         program=program,
         arguments=(settings.path, *naf),
         folders=folders,
+        name=unit_name(settings.path),
         metrics=metrics_folder(settings, folders),
         reads=(os.path.realpath(program[0]), program[0], settings.path),
         passwords=password_files(settings),
@@ -107,9 +109,9 @@ def _owner(folders: tuple[str, ...], config: str) -> str | None:
     return None
 
 
-def _write(units: Mapping[str, str]) -> None:
+def _write(units: Mapping[str, str], *, system: bool) -> None:
     """Write the units: all or none. Raises CannotCreate if a file exists and differs, or cannot be written."""
-    missing = {path: text for path, text in units.items() if not _is_there(path, text)}
+    missing = {path: text for path, text in units.items() if not _is_there(path, text, system=system)}
     for path, text in missing.items():
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -122,7 +124,7 @@ def _write(units: Mapping[str, str]) -> None:
         print(f"{'written' if path in missing else 'unchanged'}: {visible(path)}")
 
 
-def _is_there(path: str, text: str) -> bool:
+def _is_there(path: str, text: str, *, system: bool) -> bool:
     """Whether a unit exists with this text. Raises CannotCreate if it exists with another one."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
@@ -132,9 +134,11 @@ def _is_there(path: str, text: str) -> bool:
     except OSError as problem:
         raise CannotCreate(f"{visible(path)} cannot be read: {describe_os_error(problem)}") from problem
     if found != text:
+        unit = os.path.basename(path).removesuffix(".service")
         raise CannotCreate(
             f"{visible(path)} exists and differs, so nothing was written",
-            advice="keep your changes in a drop-in (systemctl edit), remove the file, and run this command again",
+            advice=f"move your changes to a drop-in ({edit_command(unit, system=system)}), remove the file, and run"
+            " this command again",
         )
     return True
 
@@ -146,6 +150,7 @@ def _print_next_steps(name: str, *, system: bool, timer: bool) -> None:
     print(f"  systemctl {user}enable --now {name}{'.timer' if timer else ''}")
     if not system:
         print("  loginctl enable-linger       # it runs while you are logged out, too")
+        print("  # if access is denied, no polkit is installed; then: sudo loginctl enable-linger $USER")
 
 
 def _print_hints(service: Service, settings: Settings) -> None:
@@ -165,4 +170,4 @@ def _print_hints(service: Service, settings: Settings) -> None:
 
 
 def _hint(text: str) -> None:
-    print(f"{PROGRAM}: {text}", file=sys.stderr)
+    print(folded(f"{PROGRAM}: {text}", sys.stderr), file=sys.stderr)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -51,6 +52,7 @@ class Service:
     program: tuple[str, ...]  # the first words of its command line
     arguments: tuple[str, ...]  # the configuration and its options
     folders: tuple[str, ...]  # that it writes to
+    name: str = "tui-popretr"  # of the unit, without its suffix
     metrics: str | None = None  # the folder of the metrics' file, if it is elsewhere
     reads: tuple[str, ...] = ()  # further paths that it needs
     passwords: tuple[str, ...] = ()  # password files, given as a bare name
@@ -72,6 +74,11 @@ class Service:
     def dynamic(self) -> bool:
         """Whether systemd makes a user for the service."""
         return self.system and self.user is None and not self.gives_files and self.state is not None
+
+
+def edit_command(unit: str, *, system: bool) -> str:
+    """Return the command line that edits a drop-in of a unit."""
+    return f"systemctl {'' if system else '--user '}edit {shlex.quote(unit)}"
 
 
 def service_text(service: Service) -> str:
@@ -100,8 +107,8 @@ WantedBy=timers.target
 
 def _service(service: Service) -> Iterator[str]:
     once = service.every is not None
-    made_by, edit = f"service{' --timer' if once else ''}", f"systemctl {'' if service.system else '--user '}edit"
-    yield f"# Made by: tui-popretr {made_by}. For changes use a drop-in: {edit}"
+    edit = edit_command(service.name, system=service.system)
+    yield f"# Made by: tui-popretr service{' --timer' if once else ''}. For changes use a drop-in: {edit}"
     yield "[Unit]"
     yield f"Description=POP3 mail {'retrieval' if once else 'retriever'}"
     if service.system:
@@ -162,8 +169,12 @@ def _user(service: Service) -> Iterator[str]:
 
 def _credentials(service: Service) -> Iterator[str]:
     by_root = " as root" if service.system else ""
-    yield f'# systemd reads these files{by_root}, for <password file="NAME"/>. If one is given here, give all.'
+    yield f'# systemd reads these files{by_root}, for <password file="NAME"/>.'
     start = "" if service.dynamic and service.passwords else "#"
+    if start:
+        yield "# To use them, copy all of these lines without # into the [Service] section of a drop-in:"
+    else:
+        yield "# Keep all of these lines: with one of them, each NAME is looked for only among these files."
     example = os.path.join(os.path.dirname(service.arguments[0]), "isp.password")
     for path in service.passwords or (example,):
         yield f"{start}LoadCredential={_escaped(path.rpartition('/')[2])}:{_escaped(path)}"
@@ -175,7 +186,9 @@ def _file_system(service: Service) -> Iterator[str]:
         written = (*written, _word(f"-{service.metrics}"))  # the service starts without it, too
     writable = f"ReadWritePaths={' '.join(written)}" if written else ""
     if not service.system:
-        yield from ("", "# Only these folders can be written to, where the kernel has user namespaces for everyone:")
+        yield ""
+        yield "# With these lines, only these folders can be written to. They need user namespaces for everyone."
+        yield "# To use them, copy them without # into the [Service] section of a drop-in:"
         yield from ("#PrivateUsers=yes", "#ProtectSystem=strict", f"#{writable}")
         return
     paths = (*service.folders, *service.reads, *filter(None, [service.metrics]))

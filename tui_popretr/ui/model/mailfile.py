@@ -8,6 +8,7 @@ run, since most runs of the dashboard never need it.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,8 @@ BEGINNING: Final = 64 * 1024
 _LINES: Final = 400
 _WIDTH: Final = 1000
 _FIELDS: Final = 200
+#: Other parts that a note names.
+_PARTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,10 @@ def excerpt(path: str, raw: bytes, *, cut: bool) -> Excerpt:
     fields = islice(BytesHeaderParser().parsebytes(raw).raw_items(), _FIELDS)
     header = tuple((visible(name, 100), _decoded(value)) for name, value in fields)
     try:
-        lines, note = _lines(raw)
+        lines, note, whole = _lines(raw, cut=cut)
     except Exception as problem:  # noqa: BLE001 - the email package raises anything for some messages
         return Excerpt(visible(path), header, (), "", _cannot_be_shown(problem))
-    if cut or len(lines) > _LINES:
+    if not whole or len(lines) > _LINES:
         note = "; ".join(part for part in (note, "only its beginning is shown") if part)
     return Excerpt(visible(path), header, tuple(lines[:_LINES]), note)
 
@@ -100,12 +103,16 @@ def _cannot_be_shown(problem: Exception) -> str:
     return f"this message cannot be shown: {failure_reason(problem)}"
 
 
-def _lines(raw: bytes) -> tuple[list[str], str]:
-    """Return the lines of a message's text, and a note on them. May raise any exception of the email package."""
+def _lines(raw: bytes, *, cut: bool) -> tuple[list[str], str, bool]:
+    """Return the lines of a message's text, a note on them, and whether the text is whole.
+
+    May raise any exception of the email package.
+    """
     import email
 
-    text, note = _text(email.message_from_bytes(raw))
-    return [visible(line.expandtabs(8), _WIDTH) for line in islice(text.splitlines(), _LINES + 1)], note
+    parts = [part for part in email.message_from_bytes(raw).walk() if not part.is_multipart()]
+    text, note, whole = _text(parts, cut=cut)
+    return [visible(line.expandtabs(8), _WIDTH) for line in islice(text.splitlines(), _LINES + 1)], note, whole
 
 
 def _decoded(value: object) -> str:
@@ -121,17 +128,33 @@ def _decoded(value: object) -> str:
         return visible(unfolded, _WIDTH)
 
 
-def _text(message: Message) -> tuple[str, str]:
-    """Return the first text part, plain text preferred, and a note on its type."""
-    parts = [part for part in message.walk() if not part.is_multipart()]
+def _text(parts: Sequence[Message], *, cut: bool) -> tuple[str, str, bool]:
+    """Return the first text part, plain text preferred, a note on it and the other parts, and whether it is whole.
+
+    `cut`: the last part may have a continuation that was not read.
+    """
     for wanted in ("text/plain", "text/"):
         for part in parts:
             kind = part.get_content_type()
             if kind.startswith(wanted):
-                note = "" if len(parts) == 1 and kind == "text/plain" else f"{visible(kind, 100)}"
-                return _body(part), f"shown is the {note} part" if note else ""
+                alone = len(parts) == 1 and kind == "text/plain"
+                notes = [] if alone else [f"shown is the {visible(kind, 100)} part"]
+                if others := [_named(each) for each in parts if each is not part]:
+                    more = ", ..." if len(others) > _PARTS else ""
+                    notes.append(f"also in the file: {', '.join(others[:_PARTS])}{more}")
+                return _body(part), "; ".join(notes), not (cut and part is parts[-1])
     kinds = ", ".join(dict.fromkeys(visible(part.get_content_type(), 100) for part in parts[:10]))
-    return "", f"no text in it, only {kinds or 'empty parts'}"
+    return "", f"no text in it, only {kinds or 'empty parts'}", not cut
+
+
+def _named(part: Message) -> str:
+    """Return the file name of a part with its type, or the type alone."""
+    kind = visible(part.get_content_type(), 100)
+    try:
+        name = _decoded(part.get_filename() or "")
+    except Exception:  # noqa: BLE001 - a parameter that cannot be decoded hides no text
+        return kind
+    return f"{name} ({kind})" if name else kind
 
 
 def _body(part: Message) -> str:
