@@ -29,8 +29,8 @@ from tui_popretr.oauth.store import TokenStore
 from tui_popretr.text import visible
 
 _GOOGLE = (
-    "Google itself could not be part of the tests of this program, only an imitation of its API (docs/gmail.md): watch"
-    " the first messages, and keep the mail on the server until then"
+    "<gmail> was not tested with Google itself, only with an imitation of its API (docs/gmail.md): watch the first"
+    " messages, and keep the mail on the server until then"
 )
 _SILENT = "a file system does not answer; check its disk or server"
 

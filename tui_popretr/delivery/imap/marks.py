@@ -2,7 +2,7 @@
 
 A message in doubt is one with a UID from UIDNEXT on, with the Message-ID, and with exactly the size as appended. UIDs
 only grow (RFC 9051 §2.3.1.1), so a message that was appended before the mark was made is never taken for it. If
-UIDVALIDITY has changed, UIDs say nothing any more.
+UIDVALIDITY has changed, UIDs cannot be compared.
 """
 
 from __future__ import annotations
