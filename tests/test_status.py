@@ -105,6 +105,7 @@ def test_fraction_and_rate_are_of_octets() -> None:
     shown = client(*retrieving("a", NOW, received=3, of=4, octets=30, of_octets=40))
     assert shown.fraction == 0.75
     assert shown.rate(START) == 0.0
+    assert shown.rate(START + 0.01) == shown.rate(START + 1) == 30.0
     assert shown.rate(START + 10) == 3.0
     more_than_told = client(*retrieving("a", NOW, received=4, of=4, octets=50, of_octets=40))
     assert more_than_told.fraction == 1.0

@@ -135,10 +135,10 @@ class ClientView:
         return min(1.0, self.received_octets / self.to_retrieve_octets)
 
     def rate(self, now: float) -> float:
-        """Octets a second since the retrieval began."""
+        """Octets a second since the retrieval began. Its first second counts as a whole one: no peak is shown."""
         if self.retrieving_since is None or now <= self.retrieving_since:
             return 0.0
-        return self.received_octets / (now - self.retrieving_since)
+        return self.received_octets / max(1.0, now - self.retrieving_since)
 
 
 class _Counts:

@@ -88,6 +88,8 @@ NAMES: Final = {Provider.GOOGLE: "Google", Provider.MICROSOFT: "Microsoft"}
 
 def client_id(text: str) -> str:
     """The identifier of a client (RFC 6749 §A.1)."""
+    if not text:
+        raise InvalidValueError("a client id is needed")
     if not re.fullmatch("[\x20-\x7e]+", text):
         raise InvalidValueError(f"{quote(text)} is not a client id: it has characters other than ASCII")
     return text

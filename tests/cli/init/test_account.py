@@ -223,6 +223,7 @@ def test_a_login_by_oauth_of_arguments(tmp_path: Path, capsys: pytest.CaptureFix
         (("--mail", "me@gmx.net", "--client-id", "x"), "--client-id is for Gmail and Outlook"),
         (("--mail", "me@gmail.com", "--client-id", "x"), "Google requires a client secret"),
         (("--mail", "me@gmail.com", "--client-id", "é"), "is not a client id"),
+        (("--mail", "me@gmail.com", "--client-id", ""), "a client id is needed"),
         (("--mail", "me@outlook.com", "--client-id", "x", "--tenant", "a b"), "is not a tenant"),
         (("--mail", "me@gmail.com", "--client-id", "x", "--client-secret-file", "f", "--tenant", "a"), "for Microsoft"),
         (("--mail", "me@gmail.com", "--password-env", "X", "--tenant", "a"), "go with --client-id"),

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,6 +72,8 @@ class Mailbox:
     #: It refuses to store these, by a text in them.
     refuses: dict[bytes, str] = field(default_factory=dict)
 
+    #: What happens before each command with this verb.
+    before: dict[str, Callable[[], object]] = field(default_factory=dict)
     #: It closes the connection instead of answering a command with this text in it.
     hang_up_on: str | None = None
 
@@ -152,6 +154,7 @@ class _Connection:
             verb, _, argument = argument.partition(" ")
         step = verb.upper()
         self._mailbox.dialogue.append(rest)
+        self._mailbox.before.get(step, lambda: None)()
         if (last := self._mailbox.hang_up_on) is not None and last in rest:
             raise _HangUp
         if step == "APPEND":

@@ -422,6 +422,27 @@ async def test_labels_are_added_after_a_cut_in_a_search(mailbox: Mailbox, tmp_pa
     assert [each.labels for each in mailbox.inbox.messages.values()] == [["A"], ["A"]]
 
 
+@pytest.mark.parametrize("when", ["appended", "looked for"])
+@trio_test
+async def test_labels_never_go_to_another_folder(when: str, mailbox: Mailbox, tmp_path: Path) -> None:
+    """The folder is made again before it is selected: its UIDs are those of other messages."""
+    mailbox.capabilities = (*ALL, "X-GM-EXT-1")
+    again = Folder(validity=8)
+    again.add(mail("other@x"))
+    async with connected(mailbox, tmp_path, labels=("A",)) as sink:
+        made = messages(sink, "a@x")
+        (mark,) = await sink.mark(made)
+        if when == "appended":
+            mailbox.before["SELECT"] = lambda: mailbox.folders.update(INBOX=again)
+            assert await send(sink, made) == [MessageInDoubt]
+        else:
+            mailbox.inbox.add(mail("a@x"))
+            mailbox.before["SELECT"] = lambda: mailbox.folders.update(INBOX=again)
+            (found,) = await sink.find([mark or ""])
+            assert isinstance(found, Unknown)
+    assert [each.labels for each in again.messages.values()] == [[]]
+
+
 @trio_test
 async def test_without_an_id_missing_labels_are_not_added(mailbox: Mailbox, tmp_path: Path) -> None:
     mailbox.capabilities = (*ALL, "X-GM-EXT-1")

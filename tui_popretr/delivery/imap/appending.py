@@ -201,7 +201,9 @@ class Appending:
         if not (labels and uids):
             return
         try:
-            await connection.select(self._destination.folder)
+            folder = await connection.select(self._destination.folder)
+            if any(place is not None and place[0] != folder.validity for place in items):
+                raise ImapTemporaryFailure(f"the folder {self.folder} was made again meanwhile")
             await connection.add_labels(list(uids), labels)
             await connection.leave_folder()
         except DeliveryFailed as problem:

@@ -11,7 +11,7 @@ from tui_popretr.delivery.imap.appending import receipt_of
 from tui_popretr.delivery.imap.connection import FolderState, ImapConnection
 from tui_popretr.delivery.imap.marks import Mark, fitting
 from tui_popretr.delivery.remote import Absent, Answer, Arrived, Unknown
-from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapRefused
+from tui_popretr.errors import DeliveryFailed, ImapFolderMissing, ImapRefused, ImapTemporaryFailure
 from tui_popretr.faultpoints import Step
 from tui_popretr.text import visible
 
@@ -46,7 +46,8 @@ async def find(connection: ImapConnection, destination: ImapDestination, marks: 
             return [*answers, *(Unknown(answer.error) for _ in marks[len(answers) :])]
     if found and destination.labels:
         try:
-            await connection.select(folder)
+            if (await connection.select(folder)).validity != state.validity:
+                raise ImapTemporaryFailure(f"the folder {visible(folder, 256)} was made again meanwhile")
             await connection.add_labels(list(found), destination.labels)
             faultpoints.reached(Step.LABELLED)
         except DeliveryFailed as problem:
