@@ -1,4 +1,4 @@
-"""From a real POP3 server into a real IMAP server: 500 mixed messages arrive once each, octet for octet."""
+"""From a real POP3 server into real IMAP servers: 500 mixed messages arrive once each, octet for octet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -16,11 +18,25 @@ import pytest
 from tests.dovecot.mixed import mixed_messages
 from tests.program.process import run_program
 from tests.program.site import PASSWORD, Run, Site, client, without_received
+from tests.support import cyrus
+from tests.support.cyrus import Cyrus
 from tests.support.dovecot import Dovecot, as_retrieved, require_imap
+from tests.support.size import NIGHTLY
 from tui_popretr.imap import utf7
 
 COUNT = 500
 GREEK, AND = "Ταξίδι 2026", "Rock & Roll"
+STRANGE = {
+    "8-bit": "Subject: Größe\r\n\r\nx\r\n".encode(),
+    "NUL": b"Subject: a\r\n\r\na\0b\r\n",
+    "NUL in the header": b"Subject: a\0b\r\n\r\nx\r\n",
+    "no body": b"Subject: a\r\n",
+    "no header": b"\r\nx\r\n",
+    "only text": b"This is not a header.\r\n\r\nx\r\n",
+    "no name": b": a\r\n\r\nx\r\n",
+    "a space in a name": b"Sub ject: a\r\n\r\nx\r\n",
+}
+REFUSED_BY_CYRUS = frozenset({"NUL in the header", "only text", "no name", "a space in a name"})
 DATE = '"23-Nov-2026 07:27:59 +0000"'
 
 
@@ -32,11 +48,47 @@ class Stored(NamedTuple):
     date: str
 
 
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """An IMAP server with the account "reader".
+
+    `second` is its login with STARTTLS: the secret and the method. `refused`: which of STRANGE it refuses.
+    """
+
+    starttls_port: int
+    tls_port: int
+    ca: Path
+    second: tuple[str, str]
+    refused: frozenset[str] = frozenset()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Dovecot]:
+    """The POP3 server."""
     require_imap()
     with Dovecot(imap=True) as dovecot:
+        for name in ("all", "half", "strange"):
+            dovecot.add_user(name, PASSWORD)
         yield dovecot
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "dovecot",
+        pytest.param("cyrus", marks=pytest.mark.skipif(not NIGHTLY, reason="Cyrus is for the nightly tests")),
+    ],
+)
+def receiver(request: pytest.FixtureRequest, server: Dovecot) -> Iterator[Receiver]:
+    """Debian's Cyrus takes no access tokens: Cyrus SASL has neither XOAUTH2 nor OAUTHBEARER."""
+    if request.param == "dovecot":
+        server.add_user("reader", PASSWORD)
+        yield Receiver(server.imap_port, server.imaps_port, server.ca, (server.token("reader"), "SASL_XOAUTH2"))
+        return
+    cyrus.require()
+    with Cyrus(PASSWORD) as started:
+        started.add_user("reader")
+        yield Receiver(started.port, started.tls_port, started.ca, (PASSWORD, "SASL_PLAIN"), REFUSED_BY_CYRUS)
 
 
 @pytest.fixture(scope="module")
@@ -45,29 +97,27 @@ def messages() -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, server: Dovecot, messages: list[bytes]) -> Site:
-    """Two accounts with the same mail: one by TLS, the other, with half of it, by STARTTLS with a token."""
-    for name in ("all", "half", "reader"):
-        server.add_user(name, PASSWORD)
+def site(tmp_path_factory: pytest.TempPathFactory, server: Dovecot, receiver: Receiver, messages: list[bytes]) -> Site:
+    """Two accounts with the same mail: one by TLS with SCRAM, the other, with half of it, by STARTTLS."""
     server.fill("all", messages)
     server.fill("half", messages[: COUNT // 2])
     site = Site(tmp_path_factory.mktemp("imap"))
-    trust = f'<ssl tspath="{server.ca}"/>'
-    login = f"<username>reader</username><password>{PASSWORD}</password>"
+    login = f'<username>reader</username><ssl tspath="{receiver.ca}"/>'
+    secret, method = receiver.second
     site.configure(
         client(
             "all",
             f"{server.host}:{server.port}",
-            inside=f"<imap><address>127.0.0.1:{server.imaps_port}</address>{login}{trust}"
-            f"<authtypes>SASL_SCRAM_SHA_256</authtypes><folder>{GREEK}</folder>"
+            inside=f"<imap><address>127.0.0.1:{receiver.tls_port}</address>{login}"
+            f"<password>{PASSWORD}</password><authtypes>SASL_SCRAM_SHA_256</authtypes><folder>{GREEK}</folder>"
             "<flags>\\Seen | $Forwarded</flags></imap>",
         ),
         client(
             "half",
             f"{server.host}:{server.port}",
-            inside=f"<imap><address>127.0.0.1:{server.imap_port}</address><starttls>Y</starttls>"
-            f"<username>reader</username><password>{server.token('reader')}</password>{trust}"
-            f"<authtypes>SASL_XOAUTH2</authtypes><folder>{AND.replace('&', '&amp;')}</folder></imap>",
+            inside=f"<imap><address>127.0.0.1:{receiver.starttls_port}</address><starttls>Y</starttls>{login}"
+            f"<password>{secret}</password><authtypes>{method}</authtypes>"
+            f"<folder>{AND.replace('&', '&amp;')}</folder></imap>",
         ),
         timeout="60s",
     )
@@ -82,17 +132,17 @@ def done(site: Site) -> Run:
 
 
 @contextmanager
-def reading(server: Dovecot) -> Iterator[imaplib.IMAP4_SSL]:
+def reading(receiver: Receiver) -> Iterator[imaplib.IMAP4_SSL]:
     """Another client, logged in."""
-    context = ssl.create_default_context(cafile=server.ca)
-    with imaplib.IMAP4_SSL("127.0.0.1", server.imaps_port, ssl_context=context) as reader:
+    context = ssl.create_default_context(cafile=receiver.ca)
+    with imaplib.IMAP4_SSL("127.0.0.1", receiver.tls_port, ssl_context=context) as reader:
         reader.authenticate("PLAIN", lambda _: f"\0reader\0{PASSWORD}".encode())
         yield reader
 
 
-def folder(server: Dovecot, name: str) -> list[Stored]:
+def folder(receiver: Receiver, name: str) -> list[Stored]:
     """The messages of a folder."""
-    with reading(server) as reader:
+    with reading(receiver) as reader:
         answer, _ = reader.select(f'"{utf7.encode(name).decode()}"', readonly=True)
         assert answer == "OK"
         _, found = reader.fetch("1:*", "(FLAGS INTERNALDATE BINARY.PEEK[])")
@@ -118,18 +168,20 @@ def digests(messages: list[bytes]) -> Counter[str]:
 
 
 @pytest.mark.parametrize(("name", "count"), [(GREEK, COUNT), (AND, COUNT // 2)])
-def test_each_arrives_once(name: str, count: int, server: Dovecot, done: Run, messages: list[bytes]) -> None:
-    found = [without_received(each.content) for each in folder(server, name)]
+def test_each_arrives_once(
+    name: str, count: int, server: Dovecot, receiver: Receiver, done: Run, messages: list[bytes]
+) -> None:
+    found = [without_received(each.content) for each in folder(receiver, name)]
     assert digests(found) == digests([expected(each) for each in messages[:count]])
     assert server.count("all") == server.count("half") == 0
 
 
-def test_flags_and_dates(server: Dovecot, done: Run) -> None:
-    assert {frozenset(each.flags.split()) - {"\\Recent"} for each in folder(server, GREEK)} == {
+def test_flags_and_dates(receiver: Receiver, done: Run) -> None:
+    assert {frozenset(each.flags.split()) - {"\\Recent"} for each in folder(receiver, GREEK)} == {
         frozenset({"\\Seen", "$Forwarded"})
     }
-    assert {frozenset(each.flags.split()) - {"\\Recent"} for each in folder(server, AND)} == {frozenset()}
-    assert Counter(each.date for each in folder(server, GREEK)) == {DATE: COUNT}
+    assert {frozenset(each.flags.split()) - {"\\Recent"} for each in folder(receiver, AND)} == {frozenset()}
+    assert Counter(each.date for each in folder(receiver, GREEK)) == {DATE: COUNT}
 
 
 def test_the_audit_lines_have_the_uids(site: Site, done: Run) -> None:
@@ -142,17 +194,41 @@ def test_messages_were_sent_together(site: Site, done: Run) -> None:
     assert site.transcript().count(">> IMAP APPEND") < COUNT / 4
 
 
-def test_the_folders_are_subscribed(server: Dovecot, done: Run) -> None:
-    with reading(server) as reader:
+def test_the_folders_are_subscribed(receiver: Receiver, done: Run) -> None:
+    with reading(receiver) as reader:
         _, found = reader.lsub()
     names = b" ".join(each for each in found if isinstance(each, bytes))
     assert all(utf7.encode(each) in names for each in (GREEK, AND))
 
 
-def test_check_connect_shows_the_folders(site: Site, done: Run, server: Dovecot) -> None:
+def test_check_connect_shows_the_folders(site: Site, done: Run, receiver: Receiver) -> None:
     found = run_program("check", "--connect", str(site.path))
     assert found.code == 0, found.err
-    assert f"  IMAP login:   127.0.0.1:{server.imaps_port} as reader" in found.out
+    assert f"  IMAP login:   127.0.0.1:{receiver.tls_port} as reader" in found.out
     assert f"  IMAP folder:  {GREEK}, {COUNT} messages" in found.out
     assert f"  IMAP folder:  {AND}, {COUNT // 2} messages" in found.out
     assert PASSWORD not in found.out + found.err
+
+
+def test_what_is_refused_stays(server: Dovecot, receiver: Receiver, tmp_path: Path) -> None:
+    """Each strange message between two ordinary ones, which are not affected."""
+    ordinary = [b"Message-ID: <%d@ordinary.test>\r\n\r\nx\r\n" % number for number in range(len(STRANGE))]
+    server.fill("strange", (each for pair in zip(STRANGE.values(), ordinary, strict=True) for each in pair))
+    site = Site(tmp_path)
+    site.configure(
+        client(
+            "strange",
+            f"{server.host}:{server.port}",
+            inside=f"<imap><address>127.0.0.1:{receiver.tls_port}</address><username>reader</username>"
+            f'<password>{PASSWORD}</password><ssl tspath="{receiver.ca}"/><folder>strange</folder></imap>',
+        ),
+    )
+    refused = [message for name, message in STRANGE.items() if name in receiver.refused]
+    arrived = [message for name, message in STRANGE.items() if name not in receiver.refused]
+    for delivered in (len(STRANGE) * 2 - len(refused), 0):
+        result = site.run().results["strange"]
+        assert (result.messages, result.failed, result.ok) == (delivered, len(refused), not refused)
+        assert server.messages("strange") == refused
+        found = [each.content for each in folder(receiver, "strange")]
+        found = [without_received(each) if each.startswith(b"Received: ") else each for each in found]
+        assert Counter(found) == Counter([*arrived, *ordinary])

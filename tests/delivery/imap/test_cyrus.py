@@ -30,13 +30,14 @@ def server() -> Iterator[Cyrus]:
 
 
 def destination(server: Cyrus, user: str, method: AuthType = AuthType.AUTO) -> ImapDestination:
+    server.add_user(user)
     password = Literal(Secret(PASSWORD))
     return ImapDestination(
         "127.0.0.1", port=server.port, username=user, password=password, tls=None, auth_types=(method,)
     )
 
 
-@pytest.mark.parametrize("method", [AuthType.AUTO, AuthType.USERPASS, AuthType.SASL_LOGIN])
+@pytest.mark.parametrize("method", [AuthType.AUTO, AuthType.USERPASS, AuthType.SASL_LOGIN, AuthType.SASL_SCRAM_SHA_1])
 @trio_test
 async def test_logging_in(method: AuthType, server: Cyrus) -> None:
     async with connected(destination(server, "joe", method)) as connection:
