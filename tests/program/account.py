@@ -89,7 +89,11 @@ class DovecotAccount:
         return self._dovecot.count(self.name)
 
     def wait_until_free(self) -> None:
-        wait_for(self._is_free, "the end of the session")
+        wait_for(self._is_free, self._not_free)
+
+    def _not_free(self) -> str:
+        lines = [line for line in self._dovecot.log_text().splitlines() if self.name in line]
+        return "\n".join(["the session does not end; the server's log:", *lines[-20:]])
 
     def _is_free(self) -> bool:
         log = self._dovecot.log_text()
