@@ -15,7 +15,7 @@ MATRIX ?= 12 13
 export PYTHON PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test nightly matrix audit fuzz check bench bench-dashboard bench-idle bench-attached bench-smtp profile dist format screenshots manpage schema clean
+.PHONY: help demo test nightly matrix audit fuzz check bench bench-dashboard bench-idle bench-attached bench-smtp bench-imap profile dist format screenshots manpage schema clean
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is one of:"
@@ -68,6 +68,10 @@ bench-attached: .venv/ready-for-run ## measure the control socket: attach, memor
 
 bench-smtp: .venv/ready-for-dev ## measure delivery into a mail server (BENCH_ARGS="--postfix" for a real one)
 	@$(BIN)/python -m benchmarks.smtp $(BENCH_ARGS)
+
+bench-imap: .venv/ready-for-dev ## measure delivery into an IMAP server (BENCH_ARGS="--delay 40": far away; "--memory": one message of 1 GB)
+	@scripts/test-servers
+	@$(BIN)/python -m benchmarks.imap $(BENCH_ARGS)
 
 profile: .venv/ready-for-dev ## see where the time goes (BENCH_ARGS="--row large" for another kind of work)
 	@scripts/test-servers

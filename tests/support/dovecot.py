@@ -60,11 +60,18 @@ def require() -> None:
         pytest.skip(reason)
 
 
+def imap_unavailable() -> str | None:
+    """Why there is no Dovecot with IMAP, or None where there is one."""
+    if reason := unavailable():
+        return reason
+    if _imap_folder() is None:
+        return "Dovecot's IMAP server is not installed (Debian, Ubuntu: apt-get install dovecot-imapd)"
+    return None
+
+
 def require_imap() -> None:
     """Skip the test where there is no Dovecot with IMAP; fail it there under CI=true."""
-    require()
-    if _imap_folder() is None:
-        reason = "Dovecot's IMAP server is not installed (Debian, Ubuntu: apt-get install dovecot-imapd)"
+    if reason := imap_unavailable():
         if os.environ.get("CI", "").lower() == "true":
             pytest.fail(reason)
         pytest.skip(reason)
