@@ -206,6 +206,18 @@ async def test_the_end_is_not_sent_before_the_record_is_durable(tmp_path: Path, 
 
 
 @trio_test
+async def test_the_end_is_not_sent_before_the_message_before_is_recorded_as_delivered(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Otherwise a crash at this moment would send both again: the receiver cannot be asked for them."""
+    async with office(tmp_path) as here:
+        await here.put(1, 2, 3)
+        await here.run()
+        order = [step for step in here.steps if step.startswith(("end", "done"))]
+        assert order == ["end 1", "done 1", "end 2", "done 2", "end 3", "done 3"]
+
+
+@trio_test
 async def test_the_sink_gets_the_next_message_that_waits(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with office(tmp_path) as here:
         here.on["offer", 3] = lambda: here.put(4)

@@ -2,8 +2,9 @@
 
 A group is sent while the journal writes its records together with *delivered* of the group before, and its end is sent
 when that is durable. So at most one group is between its two commits. Of a receiver that cannot be asked, that is one
-message, which may be sent twice. The sink may begin the next message with the end of one (delivery/remote.py), before
-it has a record: it is certainly not accepted yet.
+message, which may be sent twice. If its end did not wait for *delivered* of the message before, it would be two: an
+answer that is not durable is lost in a crash. The sink may begin the next message with the end of one
+(delivery/remote.py), before it has a record: it is certainly not accepted yet.
 """
 
 from __future__ import annotations
