@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.imap.dialogue import appending, feed, in_state, ready
+from tests.support.pieces import steps
 from tui_popretr.imap import LocalProtocolError, Noop, RemoteProtocolError, State, Status, UnexpectedEof, utf7
 from tui_popretr.imap.values import NotAValue, parse
 
@@ -24,19 +25,13 @@ STREAMS = st.lists(WORDS | st.binary(max_size=3), max_size=40).map(b"".join)
 @settings(max_examples=200)
 @given(st.sampled_from(State), st.integers(0, 3), STREAMS, st.lists(st.integers(0, 5), min_size=1, max_size=20))
 def test_cuts_do_not_matter(state: State, commands: int, stream: bytes, sizes: list[int]) -> None:
-    pieces, at, turn = [], 0, 0
-    while at < len(stream):
-        # now and then a larger step, to get somewhere
-        size = sizes[turn % len(sizes)] or 40
-        pieces.append(stream[at : at + size])
-        at, turn = at + size, turn + 1
     whole, cut = in_state(state), in_state(state)
     if state in (State.AUTHENTICATED, State.SELECTED):
         for machine in (whole, cut):
             for _ in range(commands):
                 machine.send(Noop())
     responses, error = feed(whole, [stream])
-    assert feed(cut, pieces)[0] == responses
+    assert feed(cut, steps(stream, sizes))[0] == responses
     assert (cut.state, cut.outstanding, cut.buffered) == (whole.state, whole.outstanding, whole.buffered)
     over = whole.state is State.CLOSED or (whole.state is State.DISMISSED and not whole.outstanding)
     if error is None and over:

@@ -57,7 +57,7 @@ class Shown:
     """A server's context whose certificate is known."""
 
     def __init__(self, certificates: Certificates, issued: trustme.LeafCert | None = None) -> None:
-        self.issued = issued or certificates.stranger.issue_cert("whoever.test", common_name="whoever.test")
+        self.issued = issued or certificates.stranger.issue_cert("other.test", common_name="other.test")
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.issued.configure_cert(self.context)
 
@@ -91,14 +91,14 @@ def self_signed(certificates: Certificates) -> tuple[ssl.SSLContext, str]:
 async def test_a_pin_replaces_chain_name_and_dates(version: ssl.TLSVersion, certificates: Certificates) -> None:
     ended = at(days=-3)
     issued = certificates.stranger.issue_cert(
-        "whoever.test", common_name="whoever.test", not_before=at(days=-9), not_after=ended
+        "other.test", common_name="other.test", not_before=at(days=-9), not_after=ended
     )
     shown = Shown(certificates, issued)
     shown.context.maximum_version = version
     details = await under_tls(greeter(shown.context), TlsPolicy(fingerprints=("ab" * 32, shown.fingerprint)))
     assert details.pinned
     assert details.fingerprint == shown.fingerprint
-    assert (details.subject, details.names) == ("whoever.test", ("whoever.test",))
+    assert (details.subject, details.names) == ("other.test", ("other.test",))
     assert details.expires == ended.replace(microsecond=0)
 
 
@@ -200,8 +200,8 @@ async def test_a_stranger_signed_it(certificates: Certificates) -> None:
     assert str(found).startswith(
         f"the certificate of {HOST} is rejected: it is signed by an authority that is not trusted here (Testing CA #"
     )
-    assert str(found).endswith(f", and it is for whoever.test, not for {HOST}")
-    assert found.mismatch == f"the certificate is for whoever.test, not for {HOST}"
+    assert str(found).endswith(f", and it is for other.test, not for {HOST}")
+    assert found.mismatch == f"the certificate is for other.test, not for {HOST}"
     assert found.advice.startswith("set tspath to a file with the authority's certificate")
     assert f'fingerprint="{as_shown(shown.fingerprint)}"' in found.advice
 
@@ -285,8 +285,8 @@ async def test_another_name_may_be_expected(certificates: Certificates) -> None:
 @trio_test
 async def test_without_the_name_check_the_chain_still_counts(certificates: Certificates) -> None:
     policy = certificates.policy(peer_name="-")
-    assert (await under_tls(greeter(certificates.server_context("whoever.test")), policy)).names == ("whoever.test",)
-    stranger = certificates.server_context("whoever.test", issuer=certificates.stranger)
+    assert (await under_tls(greeter(certificates.server_context("other.test")), policy)).names == ("other.test",)
+    stranger = certificates.server_context("other.test", issuer=certificates.stranger)
     assert "not trusted here" in str(await rejection(greeter(stranger), policy))
 
 

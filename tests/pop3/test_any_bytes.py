@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.pieces import steps
 from tui_popretr.pop3 import (
     Capa,
     Command,
@@ -39,18 +40,12 @@ COMMANDS: st.SearchStrategy[list[Command]] = st.lists(
 @settings(max_examples=400)
 @given(st.sampled_from(State), COMMANDS, STREAMS, st.lists(st.integers(0, 5), min_size=1, max_size=20))
 def test_cuts_do_not_matter(state: State, commands: list[Command], stream: bytes, sizes: list[int]) -> None:
-    pieces, at, turn = [], 0, 0
-    while at < len(stream):
-        # now and then a larger step, to get somewhere
-        size = sizes[turn % len(sizes)] or 40
-        pieces.append(stream[at : at + size])
-        at, turn = at + size, turn + 1
     whole, cut = in_state(state), in_state(state)
     if state is State.TRANSACTION:
         whole.send_many(commands)
         cut.send_many(commands)
     events, error = feed(whole, [stream])
-    events_of_cut, error_of_cut = feed(cut, pieces)
+    events_of_cut, error_of_cut = feed(cut, steps(stream, sizes))
     assert events_of_cut == events
     assert type(error_of_cut) is type(error)
     assert (cut.state, cut.outstanding, cut.buffered) == (whole.state, whole.outstanding, whole.buffered)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.smtp.dialogue import feed, in_content, in_state, ready
+from tests.support.pieces import steps
 from tui_popretr.smtp import LocalProtocolError, Noop, RemoteProtocolError, Reply, State, UnexpectedEof
 
 WORDS = st.sampled_from(
@@ -21,18 +22,12 @@ STREAMS = st.lists(WORDS | st.binary(max_size=3), max_size=40).map(b"".join)
 @settings(max_examples=400)
 @given(st.sampled_from(State), st.integers(0, 5), STREAMS, st.lists(st.integers(0, 5), min_size=1, max_size=20))
 def test_cuts_do_not_matter(state: State, commands: int, stream: bytes, sizes: list[int]) -> None:
-    pieces, at, turn = [], 0, 0
-    while at < len(stream):
-        # now and then a larger step, to get somewhere
-        size = sizes[turn % len(sizes)] or 40
-        pieces.append(stream[at : at + size])
-        at, turn = at + size, turn + 1
     whole, cut = in_state(state), in_state(state)
     if state is State.READY:
         for machine in (whole, cut):
             machine.send_many([Noop()] * commands)
     replies, error = feed(whole, [stream])
-    assert feed(cut, pieces)[0] == replies
+    assert feed(cut, steps(stream, sizes))[0] == replies
     assert (cut.state, cut.outstanding, cut.buffered) == (whole.state, whole.outstanding, whole.buffered)
     if error is None and whole.state is State.CLOSED:
         cut.receive_eof()

@@ -233,7 +233,7 @@ class Dovecot:
                 return
             if "in use" not in self.log_text():
                 break
-            self.port = 0  # somebody took one between finding it free and listening on it
+            self.port = 0  # another program has taken one of the ports since they were found free
         raise RuntimeError(f"Dovecot does not start:\n{self.log_text()}")
 
     def stop(self) -> None:
