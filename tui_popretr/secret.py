@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NoReturn, final
 
 STARS = "****"
+#: Octets of a secret that is starred out of a server's text after the login. Shorter ones occur there by chance.
+MIN_ECHO = 4
+
+
+def starred(text: bytes, secrets: Iterable[bytes], least: int) -> bytes:
+    """Return text of a server with the secrets of at least `least` octets starred out, the longest first."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= least:
+            text = text.replace(secret, STARS.encode())
+    return text
 
 
 @final

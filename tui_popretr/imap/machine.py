@@ -31,11 +31,8 @@ from tui_popretr.imap.reader import ResponseReader
 from tui_popretr.imap.responses import Condition, Continuation, OtherData, Response, Status
 from tui_popretr.imap.sending import Sending
 from tui_popretr.imap.states import ANSWERED, OTHER, SECRETS_OUT, SENDING, State, Trigger
-from tui_popretr.secret import STARS
+from tui_popretr.secret import MIN_ECHO, STARS, starred
 from tui_popretr.text import visible
-
-#: Octets of a secret that is starred out after the login. Shorter ones occur in other text by chance.
-MIN_ECHO = 4
 
 _STARS = STARS.encode()
 _TAGGED = re.compile(rb"(a[0-9]{1,9}) (.*)", re.DOTALL)
@@ -103,11 +100,7 @@ class Machine:
 
     def redacted(self, text: bytes) -> bytes:
         """Return text of the server with secrets starred out."""
-        least = 1 if self._state in SECRETS_OUT else MIN_ECHO
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            if len(secret) >= least:
-                text = text.replace(secret, _STARS)
-        return text
+        return starred(text, self._secrets, 1 if self._state in SECRETS_OUT else MIN_ECHO)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

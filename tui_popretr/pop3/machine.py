@@ -41,13 +41,11 @@ from tui_popretr.pop3.status import (
     time_stamp,
 )
 from tui_popretr.sasl import MAX_LINE
-from tui_popretr.secret import STARS
+from tui_popretr.secret import MIN_ECHO, STARS
 from tui_popretr.text import visible
 
 #: Octets of a status line, line end included: twice what RFC 1939 §3 allows.
 MAX_STATUS_LINE = 1024
-#: Octets of the shortest secret that is starred out after the login: shorter ones occur in other texts by chance.
-MIN_ECHO = 4
 #: Octets of the shortest secret that makes a unique-id unusable: shorter ones occur in unique-ids by chance.
 MIN_KEPT_OUT = 8
 #: Rows of a listing at most, and without a STAT. More rows with a number and a size or unique-id do not fit into the

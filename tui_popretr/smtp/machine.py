@@ -14,7 +14,7 @@ import re
 from collections import deque
 from collections.abc import Iterable
 
-from tui_popretr.secret import STARS
+from tui_popretr.secret import MIN_ECHO, STARS, starred
 from tui_popretr.smtp.commands import Auth, Command, Data, Ehlo, EndOfMessage, Lhlo, Mail, Rcpt, StartTls
 from tui_popretr.smtp.encoding import END, DataEncoder
 from tui_popretr.smtp.errors import (
@@ -33,8 +33,6 @@ from tui_popretr.text import visible
 #: Limits: octets of a line and lines of a reply. A line may have 512 (RFC 5321 §4.5.3.1.5), in AUTH 12,288.
 MAX_LINE = 12 * 1024
 MAX_LINES = 256
-#: Octets of a secret that is starred out after the login. Shorter ones occur in other text by chance.
-MIN_ECHO = 4
 
 _CODE = re.compile(rb"[2-5][0-9][0-9](?![^ -])")
 _STARS = STARS.encode()
@@ -88,11 +86,7 @@ class Machine:
 
     def redacted(self, text: bytes) -> bytes:
         """Return text of the server with secrets starred out, as in replies."""
-        least = 1 if self._state in SECRETS_OUT else MIN_ECHO
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            if len(secret) >= least:
-                text = text.replace(secret, _STARS)
-        return text
+        return starred(text, self._secrets, 1 if self._state in SECRETS_OUT else MIN_ECHO)
 
     # --- sending ------------------------------------------------------------------------------------------------------
 
