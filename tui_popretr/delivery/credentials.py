@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
-from tui_popretr.delivery.remote import AskOther, AskPassword
+from tui_popretr.delivery.remote import AskOther, AskPassword, Say
 from tui_popretr.errors import DeliveryFailed, ExitCode, PopretrError
+from tui_popretr.facts import Direction
 from tui_popretr.secret import Secret
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,22 @@ class Credentials:
             return None
         with self._mapped():
             return await self._ask_other(refused)
+
+    async def connected(self, connect: Callable[[], Awaitable[T]], said: Say) -> T:
+        """Return a connection that is logged in. `connect` is called again after it has raised TokenRenewedError, once.
+
+        Raises DeliveryFailed.
+        """
+        try:
+            return await connect()
+        except TokenRenewedError:
+            said(Direction.EVENT, ["The access token is renewed; connecting once more"])
+        try:
+            return await connect()
+        except TokenRenewedError:
+            raise self._errors.temporary(
+                f"{self._name} has refused two access tokens and closed the connection"
+            ) from None
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import trio
 
 from tui_popretr.errors import HostNotFound, ServerUnreachable, describe_os_error
 from tui_popretr.net.stream import SocketStream
 from tui_popretr.text import visible
+
+#: Seconds for the look-up and the connection to a server that mail or requests are sent to, for all addresses together.
+CONNECT_TIMEOUT: Final = 30.0
 
 
 class NotConnected(Exception):
@@ -19,6 +23,11 @@ class NotConnected(Exception):
     def __init__(self, reason: str, *, found: bool = True) -> None:
         super().__init__(reason)
         self.found = found
+
+    @property
+    def reason(self) -> str:
+        """What to say behind "cannot reach NAME: "."""
+        return str(self) if self.found else f"no address was found: {self}"
 
 
 async def connect(host: str, port: int, *, timeout: float, shown: str = "") -> SocketStream:

@@ -17,7 +17,7 @@ import trio
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.errors import ConnectionCut, WebRequestFailed, WebServerSilent
 from tui_popretr.hosts import InvalidHostName, ascii_host, is_loopback, with_port
-from tui_popretr.net.connect import connect
+from tui_popretr.net.connect import CONNECT_TIMEOUT, connect
 from tui_popretr.net.exchange import Answer, Body, Exchange, Headers
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsContexts, TlsSession
@@ -28,8 +28,6 @@ _OK: Final = 200
 #: What is shown of a redirection: the rest may repeat secrets of the request.
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.:\[\]-]{1,100}(?=[/?#]|$)", re.IGNORECASE)
 
-#: Seconds to connect, at most, on a connection that is kept.
-CONNECT_TIMEOUT: Final = 30.0
 
 #: Connects to a host at a port, within the timeout (seconds).
 Dial = Callable[[str, int, float], Awaitable[Stream]]

@@ -184,6 +184,17 @@ class SocketStream:
             sock.close()
 
 
+async def send_within(stream: Stream, data: bytes, seconds: float) -> bool:
+    """Send all of it; return False if the peer has not taken it after `seconds`. Raises ConnectionCut."""
+    await trio.lowlevel.checkpoint_if_cancelled()
+    sent = stream.send_nowait(data)
+    if sent == len(data):  # nearly always, so that most messages need no deadlines for sending
+        return True
+    with trio.move_on_after(seconds) as scope:
+        await stream.send_all(data[sent:])
+    return not scope.cancelled_caught
+
+
 def _cut(problem: Exception) -> ConnectionCut:
     if isinstance(problem, ssl.SSLEOFError) or "UNEXPECTED_EOF" in (getattr(problem, "reason", None) or ""):
         return ConnectionCut("the TLS connection broke: it ended without close_notify")

@@ -16,7 +16,6 @@ from tests.delivery.smtp.sending import Stopped, failure, in_a_thread, sending
 from tests.delivery.smtp.talker import Line, talking
 from tests.support.waiting import PATIENCE, wait_for
 from tui_popretr.config.model import SmtpDestination
-from tui_popretr.delivery.smtp.opening import CONNECT_TIMEOUT
 from tui_popretr.errors import (
     MessageRejected,
     SmtpProtocolError,
@@ -24,6 +23,7 @@ from tui_popretr.errors import (
     SmtpServerUnreachable,
     SmtpTemporaryFailure,
 )
+from tui_popretr.net.connect import CONNECT_TIMEOUT
 from tui_popretr.smtp import MAX_LINE, MAX_LINES
 
 A = "a@receiver.test"

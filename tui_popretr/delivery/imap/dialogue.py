@@ -35,7 +35,7 @@ from tui_popretr.imap import (
     Status,
     UnexpectedEof,
 )
-from tui_popretr.net.stream import Stream
+from tui_popretr.net.stream import Stream, send_within
 from tui_popretr.text import visible
 
 T = TypeVar("T")
@@ -178,16 +178,11 @@ class Dialogue:
 
     async def send(self, data: bytes) -> None:
         """Send octets. The server has `timeout` seconds to take them."""
-        await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            sent = self.stream.send_nowait(data)
-            if sent == len(data):  # nearly always, so that most messages need no deadlines for sending
-                return
-            with trio.move_on_after(self.timeout) as scope:
-                await self.stream.send_all(data[sent:])
+            taken = await send_within(self.stream, data, self.timeout)
         except _BROKEN as problem:
             raise self.failure(problem) from problem
-        if scope.cancelled_caught:
+        if not taken:
             self.spoiled = True
             raise ImapTemporaryFailure(f"{self.name} has taken no data for {self.timeout:g} s")
 

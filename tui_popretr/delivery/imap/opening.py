@@ -8,7 +8,7 @@ import trio
 
 from tui_popretr.config.account import TlsPolicy
 from tui_popretr.config.model import ImapDestination
-from tui_popretr.delivery.credentials import Credentials, TokenErrors, TokenRenewedError
+from tui_popretr.delivery.credentials import Credentials, TokenErrors
 from tui_popretr.delivery.imap.connection import ImapConnection
 from tui_popretr.delivery.imap.dialogue import Dialogue
 from tui_popretr.delivery.imap.login import LoginAttempt
@@ -28,12 +28,9 @@ from tui_popretr.errors import (
 from tui_popretr.facts import Direction
 from tui_popretr.hosts import is_loopback
 from tui_popretr.imap import Capabilities, Capability, Condition, StartTls
-from tui_popretr.net.connect import NotConnected, open_stream
+from tui_popretr.net.connect import CONNECT_TIMEOUT, NotConnected, open_stream
 from tui_popretr.net.stream import SocketStream
 from tui_popretr.net.tls import TlsContexts, TlsSession
-
-#: Seconds for the look-up and the connection, for all addresses together.
-CONNECT_TIMEOUT: Final = 30.0
 
 _TOKEN_ERRORS: Final = TokenErrors(
     login=ImapLoginFailed,
@@ -81,16 +78,7 @@ class Opening:
         ImapServerUnreachable, ImapServerNotTrusted, ImapTlsMisconfigured, ImapLoginFailed, ImapTemporaryFailure,
         ImapProtocolError.
         """
-        try:
-            return await self._open()
-        except TokenRenewedError:
-            self._said(Direction.EVENT, ["The access token is renewed; connecting once more"])
-        try:
-            return await self._open()
-        except TokenRenewedError:
-            raise ImapTemporaryFailure(
-                f"{self._name} has refused two access tokens and closed the connection"
-            ) from None
+        return await self._credentials.connected(self._open, self._said)
 
     async def _open(self) -> ImapConnection:
         stream = await self._connect()
@@ -109,8 +97,7 @@ class Opening:
             timeout = min(CONNECT_TIMEOUT, destination.timeout)
             return await open_stream(destination.look_up_name, destination.port, timeout)
         except NotConnected as problem:
-            reason = str(problem) if problem.found else f"no address was found: {problem}"
-            raise ImapServerUnreachable(f"cannot reach {self._name}: {reason}") from problem
+            raise ImapServerUnreachable(f"cannot reach {self._name}: {problem.reason}") from problem
 
 
 async def establish(

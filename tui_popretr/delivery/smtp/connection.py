@@ -18,7 +18,7 @@ from tui_popretr.errors import (
     SmtpTemporaryFailure,
 )
 from tui_popretr.facts import Direction
-from tui_popretr.net.stream import Stream
+from tui_popretr.net.stream import Stream, send_within
 from tui_popretr.smtp import (
     Command,
     InjectedPlaintext,
@@ -183,16 +183,11 @@ class SmtpConnection:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     async def _send(self, data: bytes) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            sent = self.stream.send_nowait(data)
-            if sent == len(data):  # nearly always, so that most messages need no deadlines for sending
-                return
-            with trio.move_on_after(self.answer_timeout) as scope:
-                await self.stream.send_all(data[sent:])
+            taken = await send_within(self.stream, data, self.answer_timeout)
         except _BROKEN as problem:
             raise self._failure(problem) from problem
-        if scope.cancelled_caught:
+        if not taken:
             self.spoiled = True
             raise SmtpTemporaryFailure(f"{self.name} has taken no data for {self.answer_timeout:g} s")
 

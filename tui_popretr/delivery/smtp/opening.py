@@ -22,7 +22,7 @@ from tui_popretr.errors import (
 from tui_popretr.facts import Direction
 from tui_popretr.hosts import is_loopback
 from tui_popretr.mail.domains import own_name
-from tui_popretr.net.connect import NotConnected, open_stream, open_unix_stream
+from tui_popretr.net.connect import CONNECT_TIMEOUT, NotConnected, open_stream, open_unix_stream
 from tui_popretr.net.stream import SocketStream
 from tui_popretr.net.tls import TlsContexts, TlsSession
 from tui_popretr.sasl import Endpoint, MechanismUnusable, begin
@@ -50,9 +50,6 @@ _REFUSED_ADVICE: Final = (
     "the access token is new, so another setting is wrong: is <username> in <smtp> the mailbox of the account, and does"
     " the scope allow sending? To log in again: {}"
 )
-
-#: Seconds for the look-up and the connection, for all addresses together.
-CONNECT_TIMEOUT: Final = 30.0
 
 
 def server_name(destination: SmtpDestination) -> str:
@@ -87,16 +84,7 @@ class Opening:
 
     async def open(self) -> SmtpConnection:
         """Return a new connection, over which MAIL can be sent. Raises DeliveryFailed."""
-        try:
-            return await self._open()
-        except TokenRenewedError:
-            self._said(Direction.EVENT, ["The access token is renewed; connecting once more"])
-        try:
-            return await self._open()
-        except TokenRenewedError:
-            raise SmtpTemporaryFailure(
-                f"{self._name} has refused two access tokens and closed the connection"
-            ) from None
+        return await self._credentials.connected(self._open, self._said)
 
     async def _open(self) -> SmtpConnection:
         destination = self._destination
@@ -121,8 +109,7 @@ class Opening:
             self._said(Direction.EVENT, [f"{protocol} Connecting to {visible(destination.socket_path)}"])
             return await open_unix_stream(destination.socket_path, timeout)
         except NotConnected as problem:
-            reason = str(problem) if problem.found else f"no address was found: {problem}"
-            raise SmtpServerUnreachable(f"cannot reach {self._name}: {reason}") from problem
+            raise SmtpServerUnreachable(f"cannot reach {self._name}: {problem.reason}") from problem
 
     async def _establish(self, connection: SmtpConnection) -> None:
         destination, name = self._destination, self._name
