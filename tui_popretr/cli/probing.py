@@ -11,16 +11,15 @@ import trio
 
 from tui_popretr.bus import Bus
 from tui_popretr.clock import SystemClock
-from tui_popretr.config.model import ClientSettings, ImapDestination, Settings, oauth_of, password_of
-from tui_popretr.delivery.remote import InspectableSink, no_tokens
+from tui_popretr.config.model import ClientSettings, ImapDestination, Settings, oauth_of
+from tui_popretr.delivery.remote import InspectableSink
 from tui_popretr.delivery.sinks import SinkEnvironment, sink_for
 from tui_popretr.engine.service import connect_tcp
 from tui_popretr.engine.slots import SessionSlots
 from tui_popretr.errors import DestinationTimeout, PopretrError
 from tui_popretr.facts import SessionId
 from tui_popretr.net.resolver import Resolver
-from tui_popretr.oauth.tokens import Tokens
-from tui_popretr.secret import Secret
+from tui_popretr.session.destination_login import DestinationLogin
 from tui_popretr.session.exploration import Exploration, Findings, token_details
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import ConnectionSetup, Connector
@@ -136,29 +135,13 @@ async def _look_at_destination(client: ClientSettings, services: ConnectionServi
 
 
 def _environment(client: ClientSettings, services: ConnectionServices) -> SinkEnvironment:
-    oauth = oauth_of(client.destination)
-
-    async def password() -> Secret:
-        if oauth is not None:
-            return (await tokens()).access
-        return await services.passwords.obtain(password_of(client.destination))
-
-    async def tokens() -> Tokens:
-        return await no_tokens() if oauth is None else await services.tokens.get(oauth)
-
-    async def other_tokens(refused: Secret) -> Tokens | None:
-        return None if oauth is None else await services.tokens.refused(oauth, refused)
-
-    async def other_password(refused: Secret) -> Secret | None:
-        other = await other_tokens(refused)
-        return None if other is None else other.access
-
+    login = DestinationLogin(client.destination, services)
     return SinkEnvironment(
-        password=password,
+        password=login.password,
         contexts=services.contexts,
-        other_password=None if oauth is None else other_password,
-        tokens=tokens,
-        other_tokens=other_tokens,
+        other_password=login.other_password,
+        tokens=login.tokens,
+        other_tokens=login.other_tokens,
     )
 
 

@@ -129,14 +129,12 @@ class RemoteQueue(DeliveryQueue):
     def _without_equal(self, group: list[PendingDelivery]) -> list[PendingDelivery]:
         """Return the messages that are not like one in doubt; the others are finished."""
         equal = [delivery for delivery in group if _id_of(delivery) in self.in_doubt]
-        self.release(equal)
-        for delivery in equal:
-            delivery.draft.abort()
-            delivery.finish(
-                MessageInDoubt(
-                    "a message with the same Message-ID may have arrived, and the server is searched for it first"
-                )
-            )
+        self._finish_unsent(
+            equal,
+            MessageInDoubt(
+                "a message with the same Message-ID may have arrived, and the server is searched for it first"
+            ),
+        )
         return [delivery for delivery in group if delivery not in equal]
 
     async def _mark(self, group: list[PendingDelivery]) -> bool:
@@ -158,13 +156,16 @@ class RemoteQueue(DeliveryQueue):
                     for delivery, mark in zip(group, marks, strict=True):
                         delivery.record = delivery.record._replace(mark=mark)
                     return True
-        self.release(group)
-        for delivery in group:
-            delivery.draft.abort()
-            delivery.finish(
-                error or DeliveryStopped("the message was not sent, because the session is ending"),
-            )
+        stopped = DeliveryStopped("the message was not sent, because the session is ending")
+        self._finish_unsent(group, error or stopped)
         return False
+
+    def _finish_unsent(self, deliveries: list[PendingDelivery], error: PopretrError) -> None:
+        """Finish messages that have no record yet, and of which nothing was sent."""
+        self.release(deliveries)
+        for delivery in deliveries:
+            delivery.draft.abort()
+            delivery.finish(error)
 
     async def _send(self, group: list[PendingDelivery], before_end: BeforeEnd) -> None:
         """Send a group, and set the receipts and errors."""

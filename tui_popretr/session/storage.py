@@ -11,7 +11,7 @@ from tui_popretr.commit.lookup import recovery_text
 from tui_popretr.commit.queue import AnyDraft, DeliveryQueue
 from tui_popretr.commit.remote import RemoteQueue
 from tui_popretr.config.choices import CapaUse, Eol
-from tui_popretr.config.model import ClientSettings, SmtpDestination, oauth_of, password_of
+from tui_popretr.config.model import ClientSettings, SmtpDestination
 from tui_popretr.delivery.filesink import FileSink
 from tui_popretr.delivery.remote import RemoteSink, SearchableSink
 from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
@@ -21,9 +21,8 @@ from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, Maildrop
 from tui_popretr.logs.audit import audit_text
 from tui_popretr.mail.received import received_header
-from tui_popretr.oauth.tokens import Tokens
-from tui_popretr.secret import Secret
 from tui_popretr.session.context import ReceiveBudget, SessionContext
+from tui_popretr.session.destination_login import DestinationLogin
 from tui_popretr.session.maildrop import AcceptedRecipients, MaildropJournal
 from tui_popretr.session.plan import Fetch, Policy, Verify
 
@@ -78,17 +77,18 @@ class Storage:
         self._services = services = context.services
         self._warn = warn
         paths, journal = context.paths, services.journal.id
+        login = DestinationLogin(client.destination, context.connections)
         environment = SinkEnvironment(
             paths.tmp,
             paths.announce_host,
-            self._password,
+            login.password,
             self._publish_dialogue,
             context.withheld,
             services.children,
             context.connections.contexts,
-            self._other_token,
-            self._tokens,
-            self._other_tokens,
+            login.other_password,
+            login.tokens,
+            login.other_tokens,
         )
         self._sink = sink_for(client, journal, environment)
         key = self._sink.key
@@ -230,25 +230,6 @@ class Storage:
             await self._sink.close()
 
     # --- called by sinks ----------------------------------------------------------------------------------------------
-
-    async def _password(self) -> Secret:
-        if oauth_of(self._client.destination) is not None:
-            return (await self._tokens()).access
-        return await self._context.connections.passwords.obtain(password_of(self._client.destination))
-
-    async def _other_token(self, refused: Secret) -> Secret | None:
-        tokens = await self._other_tokens(refused)
-        return None if tokens is None else tokens.access
-
-    async def _tokens(self) -> Tokens:
-        oauth = oauth_of(self._client.destination)
-        assert oauth is not None
-        return await self._context.connections.tokens.get(oauth)
-
-    async def _other_tokens(self, refused: Secret) -> Tokens | None:
-        oauth = oauth_of(self._client.destination)
-        assert oauth is not None
-        return await self._context.connections.tokens.refused(oauth, refused)
 
     def _publish_dialogue(self, direction: Direction, texts: Iterable[str]) -> None:
         if self._context.bus.wants_dialogue:
