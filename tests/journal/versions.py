@@ -140,9 +140,27 @@ CREATE TABLE trouble (
     PRIMARY KEY (maildrop, key)
 ) WITHOUT ROWID;
 """
+#: What version 5 added: the standings of clients, and hooks.
+_CHANGES_5: Final = """
+CREATE TABLE standing (
+    client TEXT PRIMARY KEY NOT NULL,
+    failures INTEGER NOT NULL,
+    success INTEGER,
+    message INTEGER,
+    kept INTEGER NOT NULL,
+    since INTEGER
+) WITHOUT ROWID;
+CREATE TABLE hook (
+    client TEXT NOT NULL,
+    hook TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    PRIMARY KEY (client, hook)
+) WITHOUT ROWID;
+"""
 #: What each version had.
 TABLES: Final = {1: _TABLES + _ACCEPTED_1, 2: _TABLES + _ACCEPTED, 3: _TABLES + _ACCEPTED + _MANNERS}
 TABLES[4] = TABLES[3] + _CHANGES_4
+TABLES[5] = TABLES[4] + _CHANGES_5
 
 _COLUMNS: Final = (
     "id, maildrop, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time, absent"
@@ -174,6 +192,10 @@ INSERT INTO session VALUES (3, 'home', {NOW} + 100, {NOW} + 200, 69, 0, 0, 'unre
 INSERT INTO session VALUES (4, 'home', {NOW} + 300, {NOW} + 300, 0, 0, 0, 'stopped');
 INSERT INTO session VALUES (5, 'home', {NOW} + 400, {NOW} + 500, 75, 2, 7, 'cut');
 """
+_STANDINGS_5: Final = f"""
+INSERT INTO standing VALUES ('home', 2, {NOW}, {NOW} + 500, 0, {NOW});
+INSERT INTO standing VALUES ('work', 1, NULL, NULL, 0, {NOW});
+"""
 
 
 def make(path: str, version: int) -> None:
@@ -181,6 +203,7 @@ def make(path: str, version: int) -> None:
     Path(path).parent.mkdir(exist_ok=True)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(TABLES[version] + _ROWS + (_TROUBLE if version < 4 else _TROUBLE_4))
+        connection.executescript(_STANDINGS_5 if version >= 5 else "")
         connection.execute("PRAGMA application_id = 1349480530")
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("PRAGMA journal_mode = WAL")
