@@ -186,7 +186,7 @@ def test_the_programs_engines_survive_failing_subscribers() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Bus"
         if not node.args and not node.keywords
     }
-    assert calls == {"cli/probing.py"}
+    assert calls == {"cli/probing.py", "cli/waiting.py"}
 
 
 def test_a_subscriber_may_unsubscribe_while_it_is_called() -> None:

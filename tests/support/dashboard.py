@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from textual.pilot import Pilot
 
 from tests.support.clock import FakeClock
-from tui_popretr.commands import Command
+from tui_popretr.answers import Answer
+from tui_popretr.commands import Command, Query
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     ClientInfo,
@@ -44,6 +45,8 @@ class ScriptedSource:
         self.clock = clock or FakeClock()
         self.performed: list[Command] = []
         self.reported: list[str] = []
+        self.asked: list[tuple[Query, Future[Answer]]] = []
+        self.answers: dict[type[Query], Answer] = {}
         self.refusal: str | None = None
         self.alive = True
         self._facts: list[Fact] = []
@@ -71,6 +74,14 @@ class ScriptedSource:
             answer.set_result(f"{type(command).__name__} done")
         else:
             answer.set_exception(ValueError(self.refusal))
+        return answer
+
+    def ask(self, query: Query) -> Future[Answer]:
+        """Keep the query; the test sets the result of its future, unless `answers` has one for its kind."""
+        answer: Future[Answer] = Future()
+        self.asked.append((query, answer))
+        if type(query) in self.answers:
+            answer.set_result(self.answers[type(query)])
         return answer
 
     def report(self, text: str) -> None:

@@ -33,7 +33,7 @@ async def fail(self, keeper):
         threading.Thread(target=broken, args=(1,), name="of the test").start()
     else:
         raise ZeroDivisionError("of the test")
-service.Engine._write_history = fail
+service.History.write = fail
 """
 
 

@@ -194,7 +194,7 @@ def test_a_crash_of_the_dashboard_is_told_when_all_has_ended(tmp_path: Path) -> 
 def test_a_crash_of_the_engine_is_told_when_the_screen_is_left(tmp_path: Path) -> None:
     crash = "import tui_popretr.engine.service as service\nimport trio\n"
     crash += "async def crash(self, keeper):\n    await trio.sleep(0.5)\n    raise ZeroDivisionError('of the test')\n"
-    crash += "service.Engine._write_history = crash"
+    crash += "service.History.write = crash"
     with on_terminal(at_rest(tmp_path), patch=crash) as terminal:
         assert terminal.ended(within=15) == 70
         assert terminal.insane() == []

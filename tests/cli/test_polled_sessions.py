@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.clock import FakeClock
 from tests.support.dashboard import closed, result
-from tui_popretr.cli.waiting import PolledSessions
+from tui_popretr.cli.polled_sessions import PolledSessions
 from tui_popretr.control.codec import event_to_json
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import ClientsChanged, Fact, SessionId, SessionStarted
