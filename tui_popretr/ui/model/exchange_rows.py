@@ -216,6 +216,11 @@ class ExchangeRows:
             self._drop()
             self._change()
 
+    @property
+    def count(self) -> int:
+        """The number of rows without a filter, all runs folded."""
+        return len(self._runs)
+
     def rows(self) -> Sequence[Row]:
         """Return the rows that the filter lets through, with the members of unfolded runs."""
         if self._rows is None:
