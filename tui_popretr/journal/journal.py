@@ -164,15 +164,23 @@ class Journal(JournalTotals):
 
     def deleted(self, maildrop: int, uids: Sequence[str]) -> list[Record]:
         """Return the records in state DELETED with one of these UIDs."""
-        found: list[Record] = []
         with self._reading():
             query = "SELECT EXISTS (SELECT 1 FROM message WHERE maildrop = ? AND state = 3 AND uid IS NOT NULL)"
             if not self._connection.execute(query, (maildrop,)).fetchone()[0]:
-                return found
+                return []
+        return self._named(f"{_RECORDS} AND state = 3", maildrop, uids)
+
+    def records_of(self, maildrop: int, uids: Sequence[str]) -> list[Record]:
+        """Return the records in any state with one of these UIDs."""
+        return self._named(_RECORDS, maildrop, uids)
+
+    def _named(self, query: str, maildrop: int, uids: Sequence[str]) -> list[Record]:
+        found: list[Record] = []
+        with self._reading():
             for start in range(0, len(uids), _AT_ONCE):
                 some = uids[start : start + _AT_ONCE]
                 marks = ",".join("?" * len(some))
-                rows = self._connection.execute(f"{_RECORDS} AND state = 3 AND uid IN ({marks})", (maildrop, *some))
+                rows = self._connection.execute(f"{query} AND uid IN ({marks})", (maildrop, *some))
                 found += [_record(row) for row in rows]
         return found
 

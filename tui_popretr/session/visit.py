@@ -72,7 +72,7 @@ class Visit:
         latest = sorted(listing, key=lambda each: -each.number)[:MOST]
         headers = await self._headers(connection, latest)
         await self._exploration.leave(_QUIT_TIMEOUT)
-        reasons = await self._reasons(listing)
+        reasons = await self._reasons(latest)
         remarks = []
         if len(listing) > len(latest):
             remarks.append(f"the latest {len(latest)} of {len(listing)} are shown")
@@ -116,13 +116,13 @@ class Visit:
             if maildrop is None:
                 return MaildropClock(), [], {}
             uids = [each.uid for each in listing if each.uid is not None]
-            records = journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids)
-            return journal.maildrop_clock(maildrop), records, journal.failures(maildrop)
+            return journal.maildrop_clock(maildrop), journal.records_of(maildrop, uids), journal.failures(maildrop)
 
         before, records, failures = await self._journal.run(read)
         now = self._clock.now().timestamp()
         clock = before.advanced(self._clock.boot(), self._clock.boottime(), now).seconds
-        return waiting_reasons(listing, records, failures, Policy.of(self._client.retention), now, clock)
+        policy = replace(Policy.of(self._client.retention), max_messages=None)
+        return waiting_reasons(listing, records, failures, policy, now, clock)
 
     @property
     def _key(self) -> Maildrop:

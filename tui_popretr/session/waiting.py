@@ -20,7 +20,10 @@ def waiting_reasons(
     now: float,
     clock: float,
 ) -> dict[int, _Reason]:
-    """Return the reason for each number, and the reason in words. The parameters are those of make_plan()."""
+    """Return the reason for each number, and the reason in words. The parameters are those of make_plan().
+
+    `policy` must have no max_messages: which messages a later run retrieves depends on those that are not listed here.
+    """
     records = list(records)
     states = {record.uid: record.state for record in records if record.uid is not None}
     plan = make_plan(listing, records, failures, policy, now, clock)
@@ -32,7 +35,6 @@ def waiting_reasons(
             _fetched(job, states, failures) if isinstance(job, Fetch) else _deleted(job.listed, failures)
         )
     for listed in listing:
-        reasons.setdefault(listed.number, (WaitingReason.NEW, "new; left for a later run by maxmessages"))
         if states.get(listed.uid or "") is MessageState.DELIVERING:
             reasons[listed.number] = WaitingReason.DELIVERING, "its delivery is not finished"
     return reasons
