@@ -80,7 +80,7 @@ PICTURES = (
     Picture("dashboard-80x24", (80, 24), 118.5, _THIRD),
     Picture("dashboard-200x50", (200, 50), 118.5, (*_THIRD, "2")),
     Picture("details", (100, 36), 118.5, ("down", "enter")),
-    Picture("exchanges", (120, 40), 118.5, (*_FIFTH, "tab", "e")),
+    Picture("exchanges", (120, 40), 118.5, ("a", "tab", "e")),
     Picture("server", (120, 40), 118.5, (*_THIRD, "5", "tab", "L", "down", "space")),
     Picture("statistics", (120, 40), 118.5, ("6", "tab")),
 )

@@ -27,7 +27,16 @@ NOW = FakeClock().now()
 
 def message(number: int, subject: str, size: int = 900, reason: WaitingReason = WaitingReason.NEW) -> WaitingMessage:
     return WaitingMessage(
-        number, f"u{number}", size, reason, reason.value, "a@example.net", "Alice", subject, "Mon, 23 Nov 2026", "ab12"
+        number,
+        f"u{number}",
+        size,
+        reason,
+        reason.value,
+        "a@example.net",
+        "Alice",
+        subject,
+        "Sun, 22 Nov 2026 10:11:12 +0000",
+        "ab12",
     )
 
 
@@ -56,10 +65,22 @@ def test_l_lists_what_waits_newest_first() -> None:
         assert shown.source.asked == [ListWaiting("isp")]
         numbers = [row.strip("›").split()[0] for row in shown.rows if "Alice" in row]
         assert numbers == ["3", "2", "1"]
-        assert "too large" in shown.row("25 MB")
+        assert "too large" in shown.row("the big")
+        assert "22 Nov 10:11" in shown.row("the big")
         assert "(no subject)" in shown.text
 
     play(scene, source=source_of())
+
+
+def test_a_date_that_is_none_is_shown_as_written() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L")
+        assert "next Tuesday" in shown.text
+        assert "1 Jan 9999" in shown.text
+
+    odd = ("next Tuesday", "Fri, 1 Jan 9999 00:00:00 -1200", "")
+    messages = tuple(replace(each, date=date) for each, date in zip(MAIL.messages, odd, strict=True))
+    play(scene, source=source_of(replace(MAIL, messages=messages)), size=(139, 29))
 
 
 def test_nothing_is_asked_of_a_server_without_l() -> None:
@@ -96,7 +117,7 @@ def test_each_client_has_its_own_list() -> None:
 def test_the_list_counts_messages_and_marks(size: tuple[int, int]) -> None:
     async def scene(shown: Played) -> None:
         await shown.press("5", "tab", "L", "space", "space")
-        assert "2 marked · latest 3 of 700, 25 MB in all, at 07:27 · no TOP" in shown.text
+        assert "2 marked · latest 3 of 700 messages, 25 MB, at 07:27 · no TOP" in shown.text
 
     play(scene, source=source_of(replace(MAIL, count=700, remark="no TOP")), size=size)
 

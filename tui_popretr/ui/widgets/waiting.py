@@ -14,6 +14,7 @@ from tui_popretr import wording
 from tui_popretr.answers import WaitingMail, WaitingMessage, WaitingReason
 from tui_popretr.status import View
 from tui_popretr.text import visible
+from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.filtered import FilteredTable
@@ -54,9 +55,9 @@ class ServerTab(FilteredTable[WaitingMessage]):
         Column("No.", 6, 7, 4, right=True),
         Column("Size", 8, 9, 5, right=True),
         Column("From", 10, 26, 3),
-        Column("Subject", 12, 60, 6),
-        Column("Date", 10, 16, 1),
-        Column("Why", 9, 40, 2),
+        Column("Subject", 12, 36, 6),
+        Column("Date", 12, 12, 1),
+        Column("Why", 12, 60, 2),
     )
     FOLLOWS = False
     TITLED = True
@@ -149,8 +150,9 @@ class ServerTab(FilteredTable[WaitingMessage]):
             yield listing.problem
         elif (mail := listing.mail) is not None:
             shown = len(mail.messages)
-            count = f"latest {shown:,} of {mail.count:,}" if shown < mail.count else f"{mail.count:,}"
-            yield f"{count}, {wording.size(mail.octets)} in all, at {mail.at:%H:%M}"
+            count = wording.plural(mail.count, "message")
+            latest = f"latest {shown:,} of " if shown < mail.count else ""
+            yield f"{latest}{count}, {wording.size(mail.octets)}, at {mail.at:%H:%M}"
             if mail.remark:
                 yield mail.remark
         yield from super().status_words()
@@ -163,9 +165,18 @@ class ServerTab(FilteredTable[WaitingMessage]):
             Cell(wording.size(row.size), style),
             Cell(visible(row.name or row.sender), style),
             Cell(visible(row.subject), style) if row.subject else Cell("(no subject)", DIM),
-            Cell(visible(row.date), DIM),
+            Cell(self._date(row.date), DIM),
             Cell(visible(row.text), _STYLES.get(row.reason, PLAIN)),
         )
+
+    def _date(self, text: str) -> str:
+        """Return the date of a header in few characters; as it is written if it cannot be understood."""
+        from email.utils import parsedate_to_datetime
+
+        try:
+            return formatting.moment(parsedate_to_datetime(text).astimezone(self.today.tzinfo), self.today)
+        except (ValueError, OverflowError):
+            return visible(text)
 
     def text_of(self, row: WaitingMessage) -> str:
         return f"{row.number} {row.name} {row.sender} {row.subject} {row.text} {row.uid or ''}"
