@@ -77,7 +77,8 @@ def while_loading(folder: Path) -> Iterator[tuple[OnTerminal, RunningServer, Pat
     """A dashboard that is not loaded before a file is there."""
     held = folder / "go on"
     patch = "import os, time, tui_popretr.ui.shell.run as run\nload = run._load\ndef late(*others, **more):\n"
-    patch += f"    while not os.path.exists({str(held)!r}): time.sleep(0.01)\n    return load(*others, **more)\nrun._load = late"
+    patch += f"    while not os.path.exists({str(held)!r}): time.sleep(0.01)\n"
+    patch += "    return load(*others, **more)\nrun._load = late"
     with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
         path = write_configuration(folder / "c.xml", client("isp", server.address), before=BEFORE)
         with on_terminal(path, patch=patch) as terminal:

@@ -75,7 +75,7 @@ class Visit:
         reasons = await self._reasons(latest)
         remarks = []
         if len(listing) > len(latest):
-            remarks.append(f"the latest {len(latest)} of {len(listing)} are shown")
+            remarks.append(f"the latest {len(latest):,} of {len(listing):,} are shown")
         if latest and not headers:
             remarks.append("the server refuses TOP: headers are not known, and nothing can be previewed or deleted")
         return WaitingMail(
