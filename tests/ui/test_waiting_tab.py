@@ -66,7 +66,7 @@ def test_l_lists_what_waits_newest_first() -> None:
         numbers = [row.strip("›").split()[0] for row in shown.rows if "Alice" in row]
         assert numbers == ["3", "2", "1"]
         assert "too large" in shown.row("the big")
-        assert "22 Nov 10:11" in shown.row("the big")
+        assert "22 Nov 11:11" in shown.row("the big")
         assert "(no subject)" in shown.text
 
     play(scene, source=source_of())
