@@ -206,6 +206,21 @@ def test_a_new_list_does_not_change_what_is_confirmed() -> None:
     play(scene, source=source)
 
 
+def test_the_cursor_stays_with_its_message_in_a_new_list() -> None:
+    source = source_of()
+    source.answers[SkipMessages] = Done(("message 2 is skipped",))
+
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L", "j")
+        shown.source.answers[ListWaiting] = replace(MAIL, messages=(message(9, "another"), *MAIL.messages))
+        await shown.press("S")
+        assert "another" in shown.text
+        await shown.press("D", "y")
+        assert deletions(shown) == [DeleteMessages("isp", (KEYS[2],))]
+
+    play(scene, source=source)
+
+
 def test_messages_left_as_they_are_are_listed_with_the_reason() -> None:
     source = source_of()
     source.answers[DeleteMessages] = Done(("message 3 is deleted", "message 2 has changed: it is left"), 1)

@@ -178,6 +178,11 @@ class ServerTab(FilteredTable[WaitingMessage]):
         except (ValueError, OverflowError):
             return visible(text)
 
+    def find(self, rows: Sequence[WaitingMessage], row: WaitingMessage, near: int) -> int:
+        """Return the index of the same message in another list; `near` if it is gone."""
+        wanted = _identity(row)
+        return next((index for index, each in enumerate(rows) if _identity(each) == wanted), near)
+
     def text_of(self, row: WaitingMessage) -> str:
         return f"{row.number} {row.name} {row.sender} {row.subject} {row.text} {row.uid or ''}"
 
@@ -219,6 +224,11 @@ class ServerTab(FilteredTable[WaitingMessage]):
     def choose(self, row: WaitingMessage) -> None:
         if self.client is not None:
             self.post_message(self.Wanted(self, "preview", self.client, (row,)))
+
+
+def _identity(message: WaitingMessage) -> tuple[str | None, int, int]:
+    """Return what tells a message from others in another list: its UID, without one its number and size."""
+    return (message.uid, 0, 0) if message.uid is not None else (None, message.number, message.size)
 
 
 def describe(client: str, messages: Sequence[WaitingMessage]) -> tuple[str, str]:
