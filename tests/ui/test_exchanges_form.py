@@ -130,6 +130,21 @@ def test_errors_are_red_and_slow_replies_yellow() -> None:
     play(scene, source=source_of(*dialogue_of_120()))
 
 
+def test_a_long_run_of_quick_replies_is_not_slow() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("tab", "e", "o")
+        long = next(each.style for each in shown.styled("NOOP") if "5.0 s" in each.text)
+        assert long is not None
+        assert long.color is None
+        assert "STAT" in cursor(shown)
+
+    lines = exchanges("isp", ("NOOP", "+OK", 1.0), ("NOOP", "+OK", 1.0))
+    for line in lines[2:]:
+        assert isinstance(line, DialogueLine)
+        line.at += timedelta(seconds=5)
+    play(scene, source=source_of(*lines, *exchanges("isp", ("STAT", "+OK", 50.0), run=2)))
+
+
 def test_o_shows_the_slowest_first() -> None:
     async def scene(shown: Played) -> None:
         await shown.press("tab", "e", "o")

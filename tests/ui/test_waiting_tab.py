@@ -102,6 +102,17 @@ def test_a_list_that_fails_says_why() -> None:
     play(scene, source=source)
 
 
+def test_o_shows_the_largest_first() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L", "o")
+        assert "the big one" in next(row for row in shown.rows if row.startswith("›") and "Alice" in row)
+        assert "largest first" in shown.text
+        await shown.press("o", "D")
+        assert "Message 3 of isp" in shown.text
+
+    play(scene, source=source_of())
+
+
 def test_each_client_has_its_own_list() -> None:
     async def scene(shown: Played) -> None:
         await shown.press("5", "tab", "L", "escape", "j")

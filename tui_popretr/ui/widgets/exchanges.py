@@ -90,7 +90,7 @@ class ExchangesTable(FilteredTable[Row]):
             return
         self._version = self._exchanges.version
         rows = self._exchanges.rows()
-        self.set_rows(sorted(rows, key=_slowness) if self._slowest else rows)
+        self.set_rows(sorted(rows, key=_slowest, reverse=True) if self._slowest else rows)
         self.filter_bar.show_matches()
 
     @property
@@ -164,7 +164,7 @@ class ExchangesTable(FilteredTable[Row]):
         style = _STYLES[row.outcome]
         took, octets = row.milliseconds, row.octets
         fold = "  " if row.depth else "" if row.exchange is not None else "▾ " if self._is_unfolded(row) else "▸ "
-        slow = took is not None and took >= SLOW and style is PLAIN
+        slow = _slowest(row) >= SLOW and style is PLAIN
         return (
             Cell(time_of_day(row.at), DIM),
             Cell(str(row.session), DIM),
@@ -187,5 +187,6 @@ _STYLES: Final[dict[Outcome, Style]] = {
 }
 
 
-def _slowness(row: Row) -> float:
-    return -(row.milliseconds or 0.0)
+def _slowest(row: Row) -> float:
+    """Return the milliseconds of the slowest reply in a row: a long run is not slow for that reason."""
+    return row.run.slowest if row.exchange is None else row.milliseconds or 0.0

@@ -49,6 +49,7 @@ class ServerTab(FilteredTable[WaitingMessage]):
         Binding("F", "act('fetch')", "Fetch now", key_display="F"),
         Binding("D", "act('delete')", "Delete on the server", key_display="D"),
         Binding("S", "act('skip')", "Skip", key_display="S"),
+        Binding("o", "order", "Largest first, or newest", show=False),
         *FilteredTable.BINDINGS,
     ]
     COLUMNS = (
@@ -86,6 +87,7 @@ class ServerTab(FilteredTable[WaitingMessage]):
         self.client: str | None = None
         self._listings: dict[str, _Listing] = {}
         self._marked: set[int] = set()
+        self._largest = False
 
     def on_mount(self) -> None:
         for clients in self.screen.query(ClientList):
@@ -118,7 +120,8 @@ class ServerTab(FilteredTable[WaitingMessage]):
 
     def _show(self) -> None:
         mail = self._listing.mail
-        self.show(mail.messages if mail is not None else ())
+        messages = mail.messages if mail is not None else ()
+        self.show(sorted(messages, key=lambda each: -each.size) if self._largest else messages)
         self.refresh()
         self.note_status()
 
@@ -142,6 +145,8 @@ class ServerTab(FilteredTable[WaitingMessage]):
         listing = self._listing
         if self.client is not None:
             yield self.client
+        if self._largest:
+            yield "largest first"
         if self._marked:
             yield f"{len(self._marked):,} marked"
         if listing.asked and listing.mail is not None:
@@ -184,7 +189,7 @@ class ServerTab(FilteredTable[WaitingMessage]):
         return next((index for index, each in enumerate(rows) if _identity(each) == wanted), near)
 
     def text_of(self, row: WaitingMessage) -> str:
-        return f"{row.number} {row.name} {row.sender} {row.subject} {row.text} {row.uid or ''}"
+        return f"{row.number} {wording.size(row.size)} {row.name} {row.sender} {row.subject} {row.text} {row.uid or ''}"
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
@@ -207,6 +212,12 @@ class ServerTab(FilteredTable[WaitingMessage]):
         listing.asked, listing.problem = True, ""
         self._show()
         self.post_message(self.ListWanted(self, client))
+
+    def action_order(self) -> None:
+        """Show the largest messages first, or the newest."""
+        self._largest = not self._largest
+        self._show()
+        self.action_edge(-1)
 
     def action_mark(self) -> None:
         """Mark the message, or remove its mark, and go on to the next one."""
