@@ -289,6 +289,18 @@ def test_the_palette_goes_to_a_client_and_runs_actions() -> None:
     play(scene, clients(*ids))
 
 
+def test_the_palette_has_the_actions_of_the_focused_pane() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("tab", "ctrl+p", *"exchanges/")
+        found = shown.app.screen.query_one(OptionList)
+        while not found.option_count or "Exchanges/dialogue" not in str(found.get_option_at_index(0).prompt):
+            await shown.pilot.pause(0.01)
+        await shown.press("enter")
+        assert shown.app._transcript.in_exchanges
+
+    play(scene, *TWO)
+
+
 def test_t_changes_the_theme_and_the_first_is_the_terminals() -> None:
     async def scene(shown: Played) -> None:
         first = shown.app.theme

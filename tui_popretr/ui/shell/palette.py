@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
+from textual.screen import Screen
 
 from tui_popretr.ui.model.cells import sanitize
 from tui_popretr.ui.widgets.body import TABS
@@ -14,6 +17,9 @@ from tui_popretr.ui.widgets.body import TABS
 if TYPE_CHECKING:
     from tui_popretr.ui.shell.app import Dashboard
 
+_HERE = "in the focused pane"
+#: Actions for which a palette is no help.
+_MOVING = frozenset({"move", "page", "edge", "sideways", "top", "bottom", "cancel", "submit"})
 #: The most clients that are offered at once.
 _CLIENTS = 50
 
@@ -24,12 +30,18 @@ class DashboardCommands(Provider):
     async def discover(self) -> Hits:
         for title, action, explained in self._actions():
             yield DiscoveryHit(title, partial(self._dashboard.run_action, action), help=explained)
+        for title, node, action in self._pane_actions():
+            yield DiscoveryHit(title, partial(self._dashboard.run_action, action, node), help=_HERE)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for title, action, explained in self._actions():
             if (score := matcher.match(title)) > 0:
                 yield Hit(score, matcher.highlight(title), partial(self._dashboard.run_action, action), help=explained)
+        for title, node, action in self._pane_actions():
+            if (score := matcher.match(title)) > 0:
+                run = partial(self._dashboard.run_action, action, node)
+                yield Hit(score, matcher.highlight(title), run, help=_HERE)
         wanted = query.casefold().split()
         offered = 0
         for client, view in self._dashboard.view.clients.items():
@@ -43,6 +55,17 @@ class DashboardCommands(Provider):
     @property
     def _dashboard(self) -> Dashboard:
         return cast("Dashboard", self.app)
+
+    def _pane_actions(self) -> Iterator[tuple[str, DOMNode, str]]:
+        """Yield the actions of the pane that had the focus: what it is called, and where and how it is run."""
+        if self.focused is None:
+            return
+        for node in self.focused.ancestors_with_self:
+            if isinstance(node, Screen):
+                return
+            for binding in Binding.make_bindings(type(node).__dict__.get("BINDINGS", ())):
+                if binding.description and binding.action.partition("(")[0] not in _MOVING:
+                    yield binding.description, node, binding.action
 
     def _actions(self) -> Iterator[tuple[str, str, str]]:
         client = self._dashboard.selected
