@@ -122,10 +122,11 @@ class TranscriptViewer(ThemedApp):
 
         forms = (
             ("Both forms", TranscriptTab.BINDINGS),
+            ("Program", self.BINDINGS),
             ("Dialogue", TranscriptPane.BINDINGS),
             ("Exchanges", ExchangesTable.BINDINGS),
         )
-        self.push_screen(HelpScreen([*forms, ("Program", self.BINDINGS)]))
+        self.push_screen(HelpScreen(forms))
 
     def action_ask_quit(self) -> None:
         self.exit(0)
