@@ -47,7 +47,7 @@ class ServerTab(FilteredTable[WaitingMessage]):
         Binding("enter", "choose", "Preview"),
         Binding("space", "mark", "Mark"),
         Binding("F", "act('fetch')", "Fetch now", key_display="F"),
-        Binding("D", "act('delete')", "Delete on the server", key_display="D"),
+        Binding("D", "act('delete')", "Delete", key_display="D"),
         Binding("S", "act('skip')", "Skip", key_display="S"),
         Binding("o", "order", "Largest first, or newest", show=False),
         *FilteredTable.BINDINGS,
@@ -151,7 +151,7 @@ class ServerTab(FilteredTable[WaitingMessage]):
             yield f"{len(self._marked):,} marked"
         if listing.asked and listing.mail is not None:
             yield "asking the server …"
-        elif listing.problem:
+        elif listing.problem and listing.mail is not None:
             yield listing.problem
         elif (mail := listing.mail) is not None:
             shown = len(mail.messages)
