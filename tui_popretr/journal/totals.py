@@ -22,7 +22,12 @@ _DAY: Final = 24 * 3600
 _ADD: Final = """
 INSERT INTO tally VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6) ON CONFLICT (client, daily, begin) DO UPDATE
 SET sessions = sessions + 1, failures = failures + ?4, messages = messages + ?5, octets = octets + ?6"""
-_SUMS: Final = "SELECT begin, sum(sessions), sum(failures), sum(messages), sum(octets) FROM tally"
+_SUMS: Final = (
+    "SELECT begin, sessions, failures, messages, octets FROM tally"
+    " WHERE client = ? AND daily = ? AND begin >= ? ORDER BY begin"
+)
+#: The client that has the sums of all.
+_ALL: Final = ""
 _DELIVERY: Final = (
     "client, run, time, number, uid, octets, destination, path, message_id, sender, name, subject"  # of DeliveryRow
 )
@@ -41,14 +46,15 @@ class JournalTotals(JournalHistory):
         for row in rows:
             local = row.end + time.localtime(row.end).tm_gmtoff
             values = row.code is not ExitCode.OK, row.messages, row.octets
-            sums += [(row.client, 0, row.end - local % 3600, *values), (row.client, 1, local // _DAY, *values)]
+            for client in (row.client, _ALL):
+                sums += [(client, 0, row.end - local % 3600, *values), (client, 1, local // _DAY, *values)]
         with self._writing() as connection:
             connection.executemany(_ADD, sums)
             newest = max((row.end for row in rows), default=0)
             limits = newest - KEPT_HOURS, newest // _DAY - KEPT_DAYS
             old = "(daily = 0 AND begin < ?) OR (daily = 1 AND begin < ?)"
             if self._pruned:
-                clients = {row.client for row in rows}
+                clients = {_ALL, *(row.client for row in rows)}
                 connection.executemany(
                     f"DELETE FROM tally WHERE client = ? AND ({old})",  # noqa: S608 constants
                     [(client, *limits) for client in clients],
@@ -62,14 +68,8 @@ class JournalTotals(JournalHistory):
 
         `since` and TallyRow.begin: with `daily` the number of a day, else epoch seconds.
         """
-        query, values = f"{_SUMS} WHERE daily = ? AND begin >= ?", [int(daily), since]
         with self._reading():
-            if client is None:
-                rows = self._connection.execute(f"{query} GROUP BY begin ORDER BY begin", values)
-            else:
-                rows = self._connection.execute(
-                    f"{query} AND client = ? GROUP BY begin ORDER BY begin", [*values, client]
-                )
+            rows = self._connection.execute(_SUMS, (client or _ALL, int(daily), since))
             return [TallyRow(*row) for row in rows]
 
     def figures(self, client: str | None = None) -> SessionFigures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 #: `daily` 0: `begin` is the epoch second at which an hour of local time began. `daily` 1: it is a day of local time, as
-#: the number of days since 1970-01-01.
+#: the number of days since 1970-01-01. The client "" has the sums of all: to add them up takes too long.
 TOTALS_TABLES: Final = """
 CREATE TABLE tally (
     client TEXT NOT NULL,
@@ -39,8 +39,12 @@ _DATED: Final = "end BETWEEN 0 AND 253402300799"
 _LOCAL: Final = "CAST(strftime('%s', end, 'unixepoch', 'localtime') AS INTEGER)"
 _SUMS: Final = "count(*), sum(code <> 0), sum(messages), sum(octets)"
 #: Fills the tables of an earlier version: totals follow from the past sessions that are kept.
-FILL_TOTALS: Final = f"""
-INSERT INTO tally SELECT client, 1, {_LOCAL} / 86400, {_SUMS} FROM session WHERE {_DATED} GROUP BY 1, 3;
-INSERT INTO tally SELECT client, 0, end - {_LOCAL} % 3600, {_SUMS} FROM session
-    WHERE {_DATED} AND end > CAST(strftime('%s', 'now') AS INTEGER) - 172800 GROUP BY 1, 3;
+FILL_TOTALS: Final = "".join(
+    f"""
+INSERT INTO tally SELECT {client}, 1, {_LOCAL} / 86400, {_SUMS} FROM session
+    WHERE {_DATED} AND client <> '' GROUP BY 1, 3;
+INSERT INTO tally SELECT {client}, 0, end - {_LOCAL} % 3600, {_SUMS} FROM session
+    WHERE {_DATED} AND client <> '' AND end > CAST(strftime('%s', 'now') AS INTEGER) - 172800 GROUP BY 1, 3;
 """  # noqa: S608 constants
+    for client in ("client", "''")
+)
