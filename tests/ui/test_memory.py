@@ -42,6 +42,7 @@ def test_what_is_right_in_a_file_is_kept(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     remember(str(tmp_path / "file"), CHOICES)
+    remember(os.devnull, CHOICES)
     remember(None, CHOICES)
     assert recall(None) == Remembered()
 

@@ -142,6 +142,23 @@ def test_the_filter_finds_subjects() -> None:
     play(scene, source=source_of())
 
 
+def test_hostile_headers_are_neutralised_wherever_they_are() -> None:
+    hostile = "\x1b[31mred\u202e[bold]日本語[/] e\u0301" * 3
+
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L")
+        assert "\\x1b[31mred\\u202e[bold]" in shown.text
+        await shown.press("D")
+        assert "Message 3 of isp" in shown.text
+        assert "\\x1b[31mred\\u202e[bold]" in shown.text
+        await shown.press("n", "enter")
+        assert isinstance(shown.app.screen, PreviewScreen)
+        assert not {"\x1b", "\u202e"} & set(shown.text)
+
+    odd = replace(MAIL.messages[0], sender=hostile, name=hostile, subject=hostile, date=hostile, text=hostile)
+    play(scene, source=source_of(replace(MAIL, messages=(odd,), remark=hostile)), size=(139, 29))
+
+
 # --- actions ----------------------------------------------------------------------------------------------------------
 
 
