@@ -129,7 +129,8 @@ def on_terminal(command: Sequence[str], *, columns: int, rows: int) -> Iterator[
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     reports, theirs = os.pipe()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "NO_COLOR"))}
-    environment |= {"TERM": "xterm-256color", "REPORTS": str(theirs)}
+    # without a state folder: what the user's own dashboard remembers changes nothing
+    environment |= {"TERM": "xterm-256color", "REPORTS": str(theirs), "XDG_STATE_HOME": os.devnull}
     process = subprocess.Popen(
         command,
         stdin=slave,

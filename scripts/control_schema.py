@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from tui_popretr.answers import Answer
 from tui_popretr.control.codec import EVENTS
 from tui_popretr.control.messages import Hello, Request
 from tui_popretr.control.snapshots import Totals
@@ -23,6 +24,8 @@ from tui_popretr.status import ClientState, ClientView
 SCHEMA: Final = Path(__file__).parents[1] / "docs" / "control.schema.json"
 #: The commands that name clients.
 _FOR_CLIENTS: Final = ("poll", "pause", "resume", "stop")
+#: The requests that name messages.
+_FOR_MESSAGES: Final = ("preview", "fetch", "delete", "skip")
 _TEXT: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer"}
 _TIME: Final = {"type": "string", "format": "date-time"}
@@ -131,10 +134,11 @@ def schema() -> dict[str, Any]:
     }
     known.all["Snapshot"] = _object({**whole, **lists}, list(whole))
     sessions = _object({"sessions": _list(known.of(PastSession))})
+    answers = [known.of(kind) for kind in typing.get_args(Answer)]
     id_ = {"type": ["integer", "string"]}
     server: dict[str, Any] = {
         "Greeting": _object({"hello": known.of(Hello)}),
-        "Answer": _object({"id": id_, "ok": {"anyOf": [_TEXT, {"$ref": "#/$defs/Snapshot"}, sessions]}}),
+        "Answer": _object({"id": id_, "ok": {"anyOf": [_TEXT, {"$ref": "#/$defs/Snapshot"}, sessions, *answers]}}),
         "Refusal": _object({"id": {"type": ["integer", "string", "null"]}, "error": _TEXT}),
         "Part": _object({"part": _object(lists, [])}),
         "Gap": _object({"gap": {"type": "integer", "minimum": 0}}),
@@ -148,7 +152,9 @@ def schema() -> dict[str, Any]:
     commands = [
         {"properties": {"request": {"enum": list(_FOR_CLIENTS)}}, "anyOf": [{"required": ["client"]}, _all_clients()]},
         {"properties": {"request": {"const": "history"}}, "required": ["client"]},
-        {"properties": {"request": {"enum": ["status", "watch", "reload", "shutdown"]}}},
+        {"properties": {"request": {"const": "waiting"}}, "required": ["client"]},
+        {"properties": {"request": {"enum": list(_FOR_MESSAGES)}}, "required": ["client", "messages"]},
+        {"properties": {"request": {"enum": ["status", "watch", "statistics", "reload", "shutdown"]}}},
     ]
     known.all["Request"] = {**_object(requests, ["id", "request"]), "anyOf": commands}
     known.all |= server

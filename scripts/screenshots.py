@@ -33,11 +33,13 @@ from textual.pilot import Pilot
 from trio.testing import MockClock, memory_stream_pair
 
 from scripts.animation import Frame, animate
+from scripts.sample_answers import sample_answer
 from tests.support.clock import FakeClock
 from tests.support.streams import MemoryEnd, MemoryStream
 from tests.support.worlds import RunClock, disk_without_threads
+from tui_popretr.answers import Answer
 from tui_popretr.bus import Bus
-from tui_popretr.commands import Command
+from tui_popretr.commands import Command, Query
 from tui_popretr.config.account import Server
 from tui_popretr.demo import summary
 from tui_popretr.demo.folder import make_folder, read_configuration, write_configuration
@@ -72,10 +74,20 @@ class Picture:
     keys: tuple[str, ...]
 
 
+_THIRD, _FIFTH = ("down",) * 3, ("down",) * 5
 PICTURES = (
-    Picture("dashboard", (120, 36), 118.5, ("down", "down", "down", "down", "down")),
-    Picture("dashboard-80x24", (80, 24), 118.5, ("down", "down", "down")),
+    Picture("dashboard", (120, 40), 118.5, _FIFTH),
+    Picture("dashboard-80x24", (80, 24), 118.5, _THIRD),
+    Picture("dashboard-200x50", (200, 50), 118.5, (*_THIRD, "2")),
     Picture("details", (100, 36), 118.5, ("down", "enter")),
+    Picture("exchanges", (120, 40), 118.5, ("a", "tab", "e")),
+    Picture("server", (120, 40), 118.5, (*_THIRD, "5", "tab", "L", "down", "space")),
+    Picture("statistics", (120, 40), 118.5, ("6", "tab")),
+)
+#: Small screens as text: without frames.
+TEXTS = (
+    Picture("dashboard-45x15", (45, 15), 118.5, _THIRD),
+    Picture("messages-45x15", (45, 15), 118.5, ("2",)),
 )
 
 
@@ -231,6 +243,18 @@ class Replay:
     def perform(self, command: Command) -> Future[str]:
         raise NotImplementedError
 
+    def ask(self, query: Query) -> Future[Answer]:
+        future: Future[Answer] = Future()
+        answer = sample_answer(query, self.now())
+        if isinstance(answer, ValueError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+        return future
+
+    def report(self, text: str) -> None:
+        raise AssertionError(text)
+
     def boottime(self) -> float:
         return self._clock.boottime()
 
@@ -247,6 +271,16 @@ class Stage:
 
     async def show(self, moment: float, keys: Iterable[str]) -> str:
         """Let time pass until a moment, press the keys, and return the screen as SVG."""
+        await self._reach(moment, keys)
+        return tidy(self._app.export_screenshot(title=TITLE, simplify=True))
+
+    async def read(self, moment: float, keys: Iterable[str]) -> str:
+        """Let time pass until a moment, press the keys, and return the screen as text."""
+        await self._reach(moment, keys)
+        strips = self._app.screen._compositor.render_strips(self._app.screen.size)
+        return "".join(f"{strip.text.rstrip()}\n" for strip in strips)
+
+    async def _reach(self, moment: float, keys: Iterable[str]) -> None:
         while self._replay.seconds < moment:
             self._replay.advance(STEP)
             self._app.drain()
@@ -257,7 +291,6 @@ class Stage:
         self._app.drain()
         self._app.tick()
         await self._settle()
-        return tidy(self._app.export_screenshot(title=TITLE, simplify=True))
 
     async def _settle(self) -> None:
         for _ in range(ROUNDS):
@@ -267,7 +300,7 @@ class Stage:
 @contextlib.asynccontextmanager
 async def stage(record: Record, size: tuple[int, int]) -> AsyncIterator[Stage]:
     replay = Replay(record)
-    async with Dashboard(replay, title="demo").run_test(size=size) as pilot:
+    async with Dashboard(replay, title="demo", host="host").run_test(size=size) as pilot:
         yield Stage(pilot, replay)
 
 
@@ -275,6 +308,12 @@ async def draw(picture: Picture, record: Record) -> str:
     """Return the picture as SVG."""
     async with stage(record, picture.size) as seen:
         return await seen.show(picture.moment, picture.keys)
+
+
+async def write_down(picture: Picture, record: Record) -> str:
+    """Return the picture as text."""
+    async with stage(record, picture.size) as seen:
+        return await seen.read(picture.moment, picture.keys)
 
 
 async def film(record: Record) -> str:
@@ -326,6 +365,8 @@ def main(folder: str = os.path.join("docs", "images")) -> None:
     os.makedirs(folder, exist_ok=True)
     for picture in PICTURES:
         write(folder, picture.name, asyncio.run(draw(picture, record)))
+    for picture in TEXTS:
+        write_text(folder, picture.name, asyncio.run(write_down(picture, record)))
     write(folder, ANIMATION, asyncio.run(film(play(SCENES[-1].moment + STEP))))
 
 
@@ -338,6 +379,13 @@ def write(folder: str, name: str, svg: str) -> None:
     path = os.path.join(folder, f"{name}.svg")
     with open(path, "w", encoding="utf-8") as file:
         file.write(f"{svg.rstrip()}\n{drawn_with()}\n")
+    sys.stdout.write(f"{path}\n")
+
+
+def write_text(folder: str, name: str, text: str) -> None:
+    path = os.path.join(folder, f"{name}.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
     sys.stdout.write(f"{path}\n")
 
 

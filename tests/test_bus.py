@@ -178,7 +178,7 @@ async def test_an_assertion_in_an_engines_subscriber_fails_the_test(tmp_path: Pa
 
 
 def test_the_programs_engines_survive_failing_subscribers() -> None:
-    """Only the probing of `check` and `init`, which has no engine, makes a Bus without `on_failure`."""
+    """Only `check`, `init` and `waiting`, which have no engine, make a Bus without `on_failure`."""
     calls = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
@@ -186,7 +186,7 @@ def test_the_programs_engines_survive_failing_subscribers() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Bus"
         if not node.args and not node.keywords
     }
-    assert calls == {"cli/probing.py"}
+    assert calls == {"cli/probing.py", "cli/waiting.py"}
 
 
 def test_a_subscriber_may_unsubscribe_while_it_is_called() -> None:

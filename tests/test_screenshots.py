@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from scripts.animation import Frame, animate
-from scripts.screenshots import ANIMATION, PICTURES, drawn_with, tidy
+from scripts.screenshots import ANIMATION, PICTURES, TEXTS, drawn_with, tidy
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -55,7 +55,8 @@ def test_pictures_are_current(tmp_path: Path) -> None:
     drawing = [sys.executable, "-m", "scripts.screenshots", str(tmp_path)]
     subprocess.run(drawing, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     drawn = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    current = {f"{name}.svg": (IMAGES / f"{name}.svg").read_bytes() for name in NAMES}
+    names = [*(f"{name}.svg" for name in NAMES), *(f"{text.name}.txt" for text in TEXTS)]
+    current = {name: (IMAGES / name).read_bytes() for name in names}
     assert [name for name in current if drawn.get(name) != current[name]] == [], "run: make screenshots"
     assert drawn.keys() == current.keys()
 

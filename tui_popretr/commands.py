@@ -1,4 +1,8 @@
-"""The commands of the user to the engine, as the dashboard sends them. The control socket has the same ones."""
+"""The commands of the user to the engine, as the dashboard sends them. The control socket has the same ones.
+
+Command is answered at once, with a text. Query takes time and is answered with an object of answers.py: those about
+mail on the server need a session, and wait until the client's own session has ended.
+"""
 
 from __future__ import annotations
 
@@ -66,3 +70,67 @@ class Shutdown:
 Command = (
     PollClient | PollAll | PauseClient | PauseAll | ResumeClient | ResumeAll | StopSession | StopAll | Reload | Shutdown
 )
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKey:
+    """A message on the server as it was listed. It is looked for by its UID, without one by number and size.
+
+    `digest` is the hash of its header in hex: the message must still have it; "" if it was not known.
+    """
+
+    number: int
+    uid: str | None
+    size: int
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStatistics:
+    """Return Statistics of a client, of all with None."""
+
+    client: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListWaiting:
+    """Return the WaitingMail of a client."""
+
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewMessage:
+    """Return a Preview of a message (TOP)."""
+
+    client: str
+    message: MessageKey
+
+
+@dataclass(frozen=True, slots=True)
+class FetchMessages:
+    """Retrieve these messages now, whatever the rules say, in a session of the client. Return Done when it is begun."""
+
+    client: str
+    messages: tuple[MessageKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteMessages:
+    """Delete these messages on the server, if they are still what was listed, and nothing else. Return Done."""
+
+    client: str
+    messages: tuple[MessageKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkipMessages:
+    """Neither retrieve nor delete these messages, until FetchMessages or DeleteMessages. Return Done."""
+
+    client: str
+    messages: tuple[MessageKey, ...]
+
+
+Query = ReadStatistics | ListWaiting | PreviewMessage | FetchMessages | DeleteMessages | SkipMessages

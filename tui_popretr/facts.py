@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from tui_popretr.errors import ExitCode
 
@@ -180,6 +180,13 @@ class HistoryRead:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveriesRead:
+    """Deliveries of earlier processes, oldest first: in several facts after start-up, the latest first."""
+
+    deliveries: tuple[MessageDelivered, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A client's history over all processes. `kept`: messages that arrived cut short and stay on the server.
 
@@ -297,7 +304,10 @@ class RetrievalProgressed:
 
 @dataclass(frozen=True, slots=True)
 class MessageDelivered:
-    """The message is durable at its destination, and recorded in the journal."""
+    """The message is durable at its destination, and recorded in the journal.
+
+    `sender` is the address of From, else of Sender; `name` the name with it; both and `subject` are decoded.
+    """
 
     session: SessionId
     at: datetime
@@ -308,6 +318,8 @@ class MessageDelivered:
     path: str | None
     message_id: str | None
     sender: str | None
+    name: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,30 +348,61 @@ class SessionClosed:
     result: SessionResult
 
 
+#: The text of the EVENT with which the dialogue of a connection ends.
+DISCONNECTED: Final = "Disconnect"
+
+
 @dataclass(slots=True)
 class DialogueLine:
-    """One line of the transcript. Not frozen, for speed: one is made for each command and reply."""
+    """One line of the transcript. Not frozen, for speed: one is made for each command and reply.
+
+    `exchange`: the number in its connection, from 1, of the command that the line is or belongs to. The connection
+    itself is exchange 0, and the greeting its reply. None for lines without a command, and for a dialogue by SMTP.
+    `milliseconds`: of a status line, the time since the command was sent. `octets`: of the line that ends multi-line
+    data, their octets.
+    """
 
     session: SessionId
     at: datetime
     direction: Direction
     text: str
+    exchange: int | None = None
+    milliseconds: float | None = None
+    octets: int | None = None
 
 
 Said = tuple[Direction, str]
 
 
+class Part(NamedTuple):
+    """The last three fields of a DialogueLine."""
+
+    exchange: int | None = None
+    milliseconds: float | None = None
+    octets: int | None = None
+
+
 @dataclass(slots=True)
 class Dialogue:
-    """The lines that a session sent or received at one moment. By far the most frequent fact."""
+    """The lines that a session sent or received at one moment. By far the most frequent fact.
+
+    `parts` is empty, or has one for each line.
+    """
 
     session: SessionId
     at: datetime
     said: Sequence[Said]
+    parts: Sequence[Part] = ()
 
     def lines(self) -> list[DialogueLine]:
         """Return the lines."""
-        return [DialogueLine(self.session, self.at, direction, text) for direction, text in self.said]
+        session, at = self.session, self.at
+        if not self.parts:
+            return [DialogueLine(session, at, direction, text) for direction, text in self.said]
+        return [
+            DialogueLine(session, at, direction, text, *part)
+            for (direction, text), part in zip(self.said, self.parts, strict=True)
+        ]
 
 
 # --- the program ----------------------------------------------------------------------------------------------------
@@ -412,7 +455,14 @@ SessionFact = (
     | DialogueLine
 )
 ProgramFact = (
-    ClientsChanged | StandingsRead | HistoryRead | Noted | ReloadStarted | ConfigurationReloaded | ConfigurationRejected
+    ClientsChanged
+    | StandingsRead
+    | HistoryRead
+    | DeliveriesRead
+    | Noted
+    | ReloadStarted
+    | ConfigurationReloaded
+    | ConfigurationRejected
 )
 Fact = ClientFact | SessionFact | ProgramFact
 

@@ -6,7 +6,7 @@ Dashboards, the control socket, hooks and metrics all read it. Pure: no tasks, n
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -20,6 +20,7 @@ from tui_popretr.facts import (
     ClientQueued,
     ClientsChanged,
     ClientScheduled,
+    DeliveriesRead,
     Fact,
     HistoryRead,
     LoginSucceeded,
@@ -311,6 +312,8 @@ class View:
                     changed |= self._set_standings(standings)
                 case HistoryRead():
                     changed |= self._add_history(fact)
+                case DeliveriesRead(deliveries=deliveries):
+                    self._add_deliveries(deliveries)
                 case MessageDelivered(octets=octets):
                     self.messages_today += 1
                     self.octets_today += octets
@@ -374,6 +377,11 @@ class View:
                 kept=each.kept,
             )
         return {each.client for each in known}
+
+    def _add_deliveries(self, deliveries: Sequence[MessageDelivered]) -> None:
+        """Add what was delivered before all that is known, as far as there is room."""
+        room = KEPT - len(self.mails)
+        self.mails.extendleft([(fact.at, fact) for fact in reversed(deliveries)][:room])
 
     def _add_history(self, fact: HistoryRead) -> set[str]:
         self.messages_today += fact.messages_today

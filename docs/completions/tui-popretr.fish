@@ -64,7 +64,7 @@ function _shtab_tui_popretr_using
   test "$_shtab_tui_popretr_cmdpath" = "$argv"
 end
 
-set -g _shtab_tui_popretr_commands run init check login demo service attach status poll pause resume stop reload shutdown tail hook mark-seen import-seen transcript info
+set -g _shtab_tui_popretr_commands run init check login demo service attach status poll pause resume stop reload shutdown tail waiting hook mark-seen import-seen transcript info
 set -g _shtab_tui_popretr_opts_with_value --account --address --client --client-id --client-secret-file --fingerprint --flow --folder --for --freq --from --gmail --gmail-client-id --gmail-client-secret-file --gmail-labels --id --imap --imap-fingerprint --imap-folder --imap-password-command --imap-password-env --imap-password-file --imap-tspath --imap-user --mail --maildir --naf --on --password-command --password-env --password-file --port --print-completion --recip --sender --smtp --smtp-server --tenant --tspath --user
 
 complete -c tui-popretr -e
@@ -244,6 +244,14 @@ complete -c tui-popretr -n '_shtab_tui_popretr_using tail' -l json -d 'print eve
 complete -c tui-popretr -n '_shtab_tui_popretr_using tail' -s v -l verbose -d 'print more; may be repeated'
 complete -c tui-popretr -n '_shtab_tui_popretr_using tail' -s q -l quiet -d 'print less; may be repeated'
 complete -c tui-popretr -n '_shtab_tui_popretr_using tail; and test $_shtab_tui_popretr_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: tui-popretr/tui-popretr.xml in your configuration folder, on Linux ~/.config; if it does not exist, /etc/tui-popretr.xml)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using; and test $_shtab_tui_popretr_npos -eq 0' -a waiting -d 'Shows what is on a client'"'"'s server, newest first, and why it is still there. Retrieves and deletes nothing.'
+complete -c tui-popretr -n '_shtab_tui_popretr_using waiting' -s h -l help -d 'show this help message and exit'
+complete -c tui-popretr -n '_shtab_tui_popretr_using waiting' -l naf -xka "(__fish_complete_path (commandline -ct))" -d 'Mailismus'"'"'s naf.xml, which names folders (default: the one in the folder of the configuration, if any)'
+complete -c tui-popretr -n '_shtab_tui_popretr_using waiting' -l client -xka "(_tui_popretr_clients)" -d 'the client whose server is asked'
+complete -c tui-popretr -n '_shtab_tui_popretr_using waiting' -l json -d 'print the report as JSON'
+complete -c tui-popretr -n '_shtab_tui_popretr_using waiting' -s v -l verbose -d 'print more; may be repeated'
+complete -c tui-popretr -n '_shtab_tui_popretr_using waiting' -s q -l quiet -d 'print less; may be repeated'
+complete -c tui-popretr -n '_shtab_tui_popretr_using waiting; and test $_shtab_tui_popretr_npos -eq 0' -ka "(__fish_complete_path (commandline -ct))" -d 'the configuration file (default: tui-popretr/tui-popretr.xml in your configuration folder, on Linux ~/.config; if it does not exist, /etc/tui-popretr.xml)'
 complete -c tui-popretr -n '_shtab_tui_popretr_using; and test $_shtab_tui_popretr_npos -eq 0' -a hook -d 'Runs every hook of an event once, with sample data, and shows what it prints and how it ends.'
 complete -c tui-popretr -n '_shtab_tui_popretr_using hook' -s h -l help -d 'show this help message and exit'
 complete -c tui-popretr -n '_shtab_tui_popretr_using hook' -l naf -xka "(__fish_complete_path (commandline -ct))" -d 'Mailismus'"'"'s naf.xml, which names folders (default: the one in the folder of the configuration, if any)'

@@ -16,8 +16,9 @@ from scripts.control_schema import schema
 from tests.support.clock import FakeClock
 from tests.support.dashboard import clients
 from tests.support.passwords import discreet
+from tui_popretr.answers import Answer, Done
 from tui_popretr.bus import Bus
-from tui_popretr.commands import Command
+from tui_popretr.commands import Command, Query
 from tui_popretr.control import messages, snapshots
 from tui_popretr.control.codec import EVENTS
 from tui_popretr.control.server import ControlServer
@@ -57,6 +58,9 @@ class ScriptedDaemon:
         self.performed: list[Command] = []
         self.refusal = ""
         self.past: list[PastSession] = []
+        self.queries: list[Query] = []
+        self.answer: Answer | ValueError = Done(("done",))
+        self.answering = trio.Event()  # set: queries are answered
         self.asked: list[tuple[str, int]] = []
         self._view = View()
         self._lines: list[DialogueLine] = []
@@ -75,6 +79,13 @@ class ScriptedDaemon:
             raise ValueError(self.refusal)
         self.performed.append(command)
         return "done"
+
+    async def ask(self, query: Query) -> Answer:
+        self.queries.append(query)
+        await self.answering.wait()
+        if isinstance(self.answer, ValueError):
+            raise self.answer
+        return self.answer
 
     async def history(self, client: str, limit: int) -> Sequence[PastSession]:
         self.asked.append((client, limit))

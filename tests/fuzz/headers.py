@@ -62,7 +62,7 @@ def _known(message: bytes, sizes: list[int], whole: bool) -> tuple[Identity, str
         size = sizes[turn % len(sizes)] * (1 + turn // 64)  # small pieces first, and yet to the end in time
         hasher.update(message[at : at + size])
         at, turn = at + size, turn + 1
-    return hasher.whole() if whole else hasher.header(), hasher.sender
+    return hasher.whole() if whole else hasher.header(), hasher.headline.sender
 
 
 def _envelope(text: str) -> None:

@@ -516,3 +516,25 @@ def test_deleted_records_are_left_out_on_request(journal: Journal) -> None:
     journal.close_session(maildrop, deleted=[first], listed=None, now=NOW)
     assert [record.id for record in journal.records(maildrop, deleted=False)] == [second]
     assert [record.id for record in journal.records(maildrop)] == [first, second]
+
+
+def test_a_message_that_is_skipped_and_no_more(journal: Journal) -> None:
+    maildrop = journal.maildrop(HOME)
+    deliver(journal, maildrop, "delivered")
+    journal.mark_seen(maildrop, ["seen"])
+    journal.commit([new_record(journal, maildrop, "delivering")], [])
+    assert journal.skip(maildrop, ["delivered", "seen", "delivering", "new", "new"], now=NOW) == {"delivering"}
+    skipped = {each.uid for each in journal.records(maildrop) if each.state is MessageState.SKIPPED}
+    assert skipped == {"delivered", "seen", "new"}
+    assert not any(each.delete_pending for each in journal.records(maildrop) if each.uid == "delivered")
+    journal.unskip(maildrop, ["new", "seen", "delivering"])
+    states = {each.uid: each.state for each in journal.records(maildrop)}
+    assert states == {"delivered": MessageState.SKIPPED, "delivering": MessageState.DELIVERING}
+    deliver(journal, maildrop, "delivered")
+    assert [each.state for each in journal.records(maildrop) if each.uid == "delivered"] == [MessageState.DELIVERED]
+
+
+def test_a_maildrop_that_is_only_looked_for(journal: Journal) -> None:
+    assert journal.find_maildrop(HOME) is None
+    assert journal.maildrop(HOME) == journal.find_maildrop(HOME)
+    assert journal.find_maildrop(WORK) is None

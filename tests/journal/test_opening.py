@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +35,7 @@ from tui_popretr.journal.records import (
     MessageFailure,
     MessageState,
     StandingRow,
+    TallyRow,
 )
 
 OPEN_AND_WAIT = """
@@ -167,6 +169,7 @@ def test_a_journal_from_the_future_is_refused_and_kept(closed: str) -> None:
 @pytest.mark.parametrize("version", versions.TABLES)
 def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, version: int) -> None:
     versions.make(path, version)
+    today = (NOW + time.localtime(NOW).tm_gmtoff) // (24 * 3600)
     for _ in range(2):
         with closing(Journal.open(path)) as journal:
             assert journal.maildrop(HOME) == 1
@@ -197,6 +200,11 @@ def test_a_journal_of_an_earlier_version_is_brought_up_to_date(path: str, versio
                 StandingRow("work", failures=1, success=None, message=None, kept=0, since=NOW),
             ]
             assert journal.hook_times() == []
+            assert journal.tallies(daily=True, since=0) == [TallyRow(today, 5, 3, 3, 110)]
+            assert journal.tallies(daily=True, since=0, client="home") == [TallyRow(today, 4, 2, 3, 110)]
+            assert journal.tallies(daily=False, since=0) == [], "those hours are long over"
+            assert journal.figures() == (None, None)
+            assert journal.recent_deliveries() == []
             assert journal.next_id() > 7
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)

@@ -161,6 +161,8 @@ CREATE TABLE hook (
 TABLES: Final = {1: _TABLES + _ACCEPTED_1, 2: _TABLES + _ACCEPTED, 3: _TABLES + _ACCEPTED + _MANNERS}
 TABLES[4] = TABLES[3] + _CHANGES_4
 TABLES[5] = TABLES[4] + _CHANGES_5
+# Version 6 added the marks of IMAP and Gmail.
+TABLES[6] = TABLES[5] + "ALTER TABLE message ADD COLUMN mark TEXT;"
 
 _COLUMNS: Final = (
     "id, maildrop, uid, octets, digest, whole, message_id, date, state, owed, settled, tmp, final, audit, time, absent"
@@ -193,7 +195,7 @@ INSERT INTO session VALUES (4, 'home', {NOW} + 300, {NOW} + 300, 0, 0, 0, 'stopp
 INSERT INTO session VALUES (5, 'home', {NOW} + 400, {NOW} + 500, 75, 2, 7, 'cut');
 """
 #: What version 5 made of the sessions when it upgraded an earlier journal.
-_STANDINGS: Final = f"""
+_STANDINGS_5: Final = f"""
 INSERT INTO standing VALUES ('home', 2, {NOW}, {NOW} + 500, 0, {NOW});
 INSERT INTO standing VALUES ('work', 1, NULL, NULL, 0, {NOW});
 """
@@ -203,8 +205,8 @@ def make(path: str, version: int) -> None:
     """Make the journal of an earlier version, with messages in every state, failures and a session."""
     Path(path).parent.mkdir(exist_ok=True)
     with closing(sqlite3.connect(path)) as connection:
-        later = (_TROUBLE if version < 4 else _TROUBLE_4) + (_STANDINGS if version >= 5 else "")
-        connection.executescript(TABLES[version] + _ROWS + later)
+        connection.executescript(TABLES[version] + _ROWS + (_TROUBLE if version < 4 else _TROUBLE_4))
+        connection.executescript(_STANDINGS_5 if version >= 5 else "")
         connection.execute("PRAGMA application_id = 1349480530")
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute("PRAGMA journal_mode = WAL")

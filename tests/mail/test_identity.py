@@ -32,7 +32,7 @@ def header(*chunks: bytes) -> Identity:
 def test_the_header_tells_what_is_needed() -> None:
     made = hasher(MESSAGE)
     assert made.header()[1:] == (False, "m1@example.test", "Mon, 23 Nov 2026 07:27:59 +0000", False)
-    assert made.sender == "alice@example.test"
+    assert made.headline.sender == "alice@example.test"
 
 
 def test_the_body_is_no_part_of_it() -> None:
@@ -83,7 +83,7 @@ def test_fields_that_only_look_like_them_are_not(field: bytes) -> None:
 def test_bare_lf_messages_have_a_header_too() -> None:
     made = hasher(b"Message-ID: <m2>\nFrom: a@b\n\nFrom: c@d\n\r\n")
     assert made.header().message_id == "m2"
-    assert made.sender == "a@b"
+    assert made.headline.sender == "a@b"
 
 
 def test_a_message_without_a_header() -> None:
@@ -103,7 +103,7 @@ def test_only_the_first_64_kib_count() -> None:
 def test_fields_may_be_folded_and_oddly_spaced() -> None:
     made = hasher(b"MESSAGE-id:\r\n\t<m3@x>\r\nDate :  Mon,\r\n 23 Nov\r\nFrom:\r\n Alice\r\n <a@b>\r\n\r\n")
     assert made.header()[2:4] == ("m3@x", "Mon, 23 Nov")
-    assert made.sender == "a@b"
+    assert made.headline.sender == "a@b"
 
 
 def test_the_first_of_several_counts() -> None:
@@ -112,12 +112,12 @@ def test_the_first_of_several_counts() -> None:
 
 def test_absent_or_empty_is_none() -> None:
     made = hasher(b"Message-ID:\r\nDate: \r\nFrom: <>\r\nX-From: a@b\r\nMessage-IDs: x\r\n\r\n")
-    assert (made.header().message_id, made.header().date, made.sender) == (None, None, None)
+    assert (made.header().message_id, made.header().date, made.headline.sender) == (None, None, None)
 
 
 def test_what_is_shown_is_bounded_and_harmless() -> None:
     made = hasher(b"Message-ID: \x1b[2J\0" + b"x" * 5000 + b"\r\nFrom: \x1b]0;\x07" + b"y" * 5000 + b"\r\n\r\n")
-    for text in (made.header().message_id, made.sender):
+    for text in (made.header().message_id, made.headline.sender):
         assert text is not None
         assert text.isprintable()
         assert len(text) < 400
@@ -130,8 +130,8 @@ def test_the_whole_must_be_asked_for() -> None:
 
 
 def test_from_goes_before_sender() -> None:
-    assert hasher(b"Sender: s@x\r\nFrom: f@x\r\n\r\n").sender == "f@x"
-    assert hasher(b"Sender: s@x\r\nFrom: hidden:;\r\n\r\n").sender == "s@x"
+    assert hasher(b"Sender: s@x\r\nFrom: f@x\r\n\r\n").headline.sender == "f@x"
+    assert hasher(b"Sender: s@x\r\nFrom: hidden:;\r\n\r\n").headline.sender == "s@x"
 
 
 ADDRESSES = {

@@ -648,3 +648,89 @@ async def test_a_password_in_rows_and_in_a_body_is_not_shown() -> None:
         "<< Your password is ****.",
     ]
     assert "hunter2" not in "".join(shown)
+
+
+# --- exchanges --------------------------------------------------------------------------------------------------------
+
+
+def exchanged(connection: Connection) -> list[tuple[str, int | None, float | None, int | None]]:
+    """The lines of the transcript with what they are in their exchanges."""
+    return [(line.text, line.exchange, line.milliseconds, line.octets) for line in connection.lines]
+
+
+@trio_test
+async def test_each_line_knows_its_exchange(autojump_clock: MockClock) -> None:
+    connection = Connection()
+
+    async def answer() -> None:
+        await trio.sleep(0.5)
+        await connection.peer.say("+OK ready")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer)
+        await connection.pop3.greeting()
+    await connection.ask(User("me"), reply=["+OK"])
+    await connection.ask(Pass(Secret("hush")), reply=["+OK"])
+    assert exchanged(connection) == [
+        ("+OK ready", 0, 500.0, None),
+        ("USER me", 1, None, None),
+        ("+OK", 1, 0.0, None),
+        ("PASS ****", 2, None, None),
+        ("+OK", 2, 0.0, None),
+    ]
+    connection.lines.clear()
+    await connection.pop3.send([List(), Retr(2), Dele(7)])
+    await trio.sleep(0.25)
+    await connection.peer.say("+OK", "1 120")
+    await connection.pop3.events()
+    await trio.sleep(0.25)
+    await connection.peer.say(".", "+OK", "text", ".", "-ERR no")
+    await connection.pop3.events()
+    connection.pop3.close()
+    assert exchanged(connection) == [
+        ("LIST", 3, None, None),
+        ("RETR 2", 4, None, None),
+        ("DELE 7", 5, None, None),
+        ("+OK", 3, 250.0, None),
+        ("1 120", 3, None, None),
+        (".", 3, None, 7),
+        ("+OK", 4, 500.0, None),
+        ("Received MessageBody octets=6", 4, None, 6),
+        ("-ERR no", 5, 500.0, None),
+        ("Disconnect", None, None, None),
+    ]
+
+
+@trio_test
+async def test_the_answer_to_a_challenge_is_of_its_auth(autojump_clock: MockClock) -> None:
+    connection = await greeted(Connection())
+    await connection.ask(Auth("PLAIN"), reply=["+ "])
+    await connection.ask(SaslResponse(Response(Secret("\0me\0hush"))), reply=["+OK"])
+    await connection.ask(Stat(), reply=["+OK 0 0"])
+    assert [each[1] for each in exchanged(connection)] == [0, 1, 1, 1, 1, 2, 2]
+
+
+@trio_test
+async def test_commands_are_counted_without_a_transcript(autojump_clock: MockClock) -> None:
+    connection = Connection()
+    connection.bus.unsubscribe(connection._said)
+    await connection.log_in()
+    connection.bus.subscribe_dialogue(connection._said)
+    await connection.ask(Stat(), reply=["+OK 0 0"])
+    assert exchanged(connection) == [("STAT", 3, None, None), ("+OK 0 0", 3, 0.0, None)]
+
+
+@trio_test
+async def test_the_rows_of_messages_belong_to_their_retr(autojump_clock: MockClock) -> None:
+    connection = Connection(bodies=True)
+    await connection.log_in()
+    await connection.pop3.send([Retr(1), Dele(1)])
+    await connection.peer.say("+OK", "one", "two", ".", "+OK")
+    await connection.pop3.events()
+    assert [each[:2] for each in exchanged(connection)[2:]] == [
+        ("+OK", 3),
+        ("one", 3),
+        ("two", 3),
+        ("Received MessageBody octets=10", 3),
+        ("+OK", 4),
+    ]

@@ -8,9 +8,11 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from tests.support.clock import FakeClock
-from tui_popretr.commands import Command
+from tui_popretr.answers import Answer
+from tui_popretr.commands import Command, Query
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import (
     ClientInfo,
@@ -30,19 +32,23 @@ from tui_popretr.facts import (
     Stage,
 )
 from tui_popretr.mailbox import Drained
+from tui_popretr.ui.model.memory import Remembered
 from tui_popretr.ui.shell.app import Dashboard
 
 
 class ScriptedSource:
     """A ui.source.Source: tell() puts facts in, `performed` has the commands that came out.
 
-    A command is answered with its name, or with the ValueError `refusal`. `reported` has what the dashboard said of its
+    A command is answered with its name, or with the ValueError `refusal`; a query with what `answers` has for its type,
+    and not at all where that has nothing. `reported` has what the dashboard said of its
     own defects; it becomes a line of the log, too.
     """
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
         self.performed: list[Command] = []
+        self.asked: list[Query] = []
+        self.answers: dict[type[Query], Answer | ValueError] = {}
         self.reported: list[str] = []
         self.refusal: str | None = None
         self.alive = True
@@ -72,6 +78,16 @@ class ScriptedSource:
         else:
             answer.set_exception(ValueError(self.refusal))
         return answer
+
+    def ask(self, query: Query) -> Future[Answer]:
+        self.asked.append(query)
+        future: Future[Answer] = Future()
+        answer = self.answers.get(type(query))
+        if isinstance(answer, ValueError):
+            future.set_exception(answer)
+        elif answer is not None:
+            future.set_result(answer)
+        return future
 
     def report(self, text: str) -> None:
         self.reported.append(text)
@@ -185,6 +201,11 @@ class Played:
         """The screen."""
         return "\n".join(self.rows)
 
+    def styled(self, words: str) -> Strip:
+        """Return the first line of the screen with these words, with its styles."""
+        strips = self.app.screen._compositor.render_strips(self.app.screen.size)
+        return next(strip for strip in strips if words in strip.text)
+
     def row(self, start: str) -> str:
         """Return the line of the screen that has `start` at the beginning of one of its words."""
         return next(line for line in self.rows if f" {start}" in f" {line}")
@@ -198,17 +219,32 @@ class Played:
 def play(
     scene: Callable[[Played], Awaitable[None]],
     *facts: Fact,
-    size: tuple[int, int] = (100, 30),
+    size: tuple[int, int] = (99, 29),
     source: ScriptedSource | None = None,
     defects: bool = False,
     detaches: bool = False,
+    theme: str = "terminal",
+    remembered: Remembered | None = None,
+    config: str | None = None,
 ) -> None:
-    """Run a scene with a dashboard that has been told `facts`; it reports defects only where `defects` says so."""
+    """Run a scene with a dashboard that has been told `facts`; it reports defects only where `defects` says so.
+
+    The default size is the largest without frames.
+    """
     source = source or ScriptedSource()
     source.tell(*facts)
 
     async def run() -> None:
-        async with Dashboard(source, detaches=detaches).run_test(size=size) as pilot:
+        app = Dashboard(
+            source,
+            title="mail.xml",
+            host="host1",
+            detaches=detaches,
+            theme=theme,
+            remembered=remembered,
+            config=config,
+        )
+        async with app.run_test(size=size) as pilot:
             played = Played(pilot, source)
             await pilot.pause()
             await scene(played)

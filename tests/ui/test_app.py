@@ -130,10 +130,10 @@ def test_tab_changes_between_list_and_tabs_and_esc_returns() -> None:
 def test_figures_and_sideways_keys_turn_the_tabs() -> None:
     async def scene(shown: Played) -> None:
         turned: list[str | None] = []
-        for key in ("2", "3", "4", "1", "right", "l", "left", "h", "h"):
+        for key in ("2", "3", "4", "5", "6", "1", "right", "l", "left", "h", "h"):
             await shown.press(key)
             turned.append(pane(shown))
-        assert turned == [f"pane-{number}" for number in (1, 2, 3, 0, 1, 2, 1, 0, 3)]
+        assert turned == [f"pane-{number}" for number in (1, 2, 3, 4, 5, 0, 1, 2, 1, 0, 5)]
         assert shown.app._list.has_focus
 
     play(scene, *TWO)
@@ -210,8 +210,9 @@ def test_every_line_fits_its_terminal(size: tuple[int, int]) -> None:
         assert all(cell_len(row) <= size[0] for row in shown.rows)
         if size[0] >= 45:
             assert shown.rows[-1].endswith("? Help  q Quit")
-            assert "2 clients" in shown.rows[0]
-            assert "1 running" in shown.rows[0]
+            totals = shown.rows[int(size[0] >= 100 and size[1] >= 30)]
+            assert "2 clients" in totals
+            assert "1 running" in totals
 
     script = retrieving("work", NOW, received=1, of=2, octets=1_000_000, of_octets=2_000_000)
     play(scene, *TWO, *script, size=size)
@@ -222,7 +223,7 @@ def test_list_and_tabs_stand_side_by_side_where_there_is_room() -> None:
         assert "Client" in shown.rows[1]
         assert "1 Transcript" in shown.rows[1]
 
-    play(scene, *TWO, size=(140, 40))
+    play(scene, *TWO, size=(140, 29))
 
 
 # --- totals -----------------------------------------------------------------------------------------------------------
@@ -231,7 +232,7 @@ def test_list_and_tabs_stand_side_by_side_where_there_is_room() -> None:
 def test_totals_of_clients_sessions_failures_mail_and_rate() -> None:
     async def scene(shown: Played) -> None:
         await shown.wait(2)
-        assert shown.rows[0].split("  ") == [
+        assert shown.rows[0].removesuffix("mail.xml").rstrip().split("  ") == [
             " 2 clients",
             "↓ 1 running",
             "✗ 0 failed",
@@ -286,6 +287,18 @@ def test_the_palette_goes_to_a_client_and_runs_actions() -> None:
         assert shown.source.performed == [Reload()]
 
     play(scene, clients(*ids))
+
+
+def test_the_palette_has_the_actions_of_the_focused_pane() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("tab", "ctrl+p", *"exchanges/")
+        found = shown.app.screen.query_one(OptionList)
+        while not found.option_count or "Exchanges/dialogue" not in str(found.get_option_at_index(0).prompt):
+            await shown.pilot.pause(0.01)
+        await shown.press("enter")
+        assert shown.app._transcript.in_exchanges
+
+    play(scene, *TWO)
 
 
 def test_t_changes_the_theme_and_the_first_is_the_terminals() -> None:

@@ -18,10 +18,24 @@ import trio
 from tests.support.clock import FakeClock
 from tests.support.dashboard import clients, dialogue
 from tests.support.waiting import PATIENCE, wait_for
-from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, Shutdown, StopSession
+from tui_popretr.answers import WaitingMail
+from tui_popretr.commands import (
+    Command,
+    DeleteMessages,
+    ListWaiting,
+    MessageKey,
+    PauseClient,
+    PollAll,
+    PollClient,
+    ReadStatistics,
+    Reload,
+    ResumeClient,
+    Shutdown,
+    StopSession,
+)
 from tui_popretr.control import client, messages, snapshots
-from tui_popretr.control.client import ControlClient, DaemonError
-from tui_popretr.control.codec import event_to_json
+from tui_popretr.control.client import TIMEOUT, ControlClient, DaemonError
+from tui_popretr.control.codec import event_to_json, to_json
 from tui_popretr.facts import ClientPaused, ClientScheduled, DialogueLine, Fact, Noted
 from tui_popretr.mailbox import Connection
 from tui_popretr.status import ClientState, View
@@ -483,3 +497,44 @@ def test_a_hello_that_does_not_come_is_an_error(scene: Scene) -> None:
     with pytest.raises(DaemonError, match="the daemon does not answer"):
         ControlClient("control.sock", timeout=0.01)
     assert scene.accept().ended()
+
+
+# --- queries ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_query_and_its_answer(scene: Scene) -> None:
+    served = scene.attach()
+    served.watched()
+    wait_for(lambda: scene.drain().views != [], "the snapshot")
+    answer = scene.source.ask(ListWaiting("isp"))
+    asked = served.request()
+    assert asked == {"id": asked["id"], "request": "waiting", "client": "isp"}
+    scene.clock.advance(10 * TIMEOUT)  # a session may take long
+    scene.drain()
+    mail = WaitingMail("isp", NOW, 0, 0, ())
+    served.send({"id": asked["id"], "ok": to_json(mail)})
+    assert answer.result(PATIENCE) == mail
+    refused = scene.source.ask(ReadStatistics())
+    served.send({"id": served.request()["id"], "error": "the journal is not open"})
+    with pytest.raises(ValueError, match="the journal is not open"):
+        refused.result(PATIENCE)
+
+
+def test_an_answer_of_another_form(scene: Scene) -> None:
+    served = scene.attach()
+    served.watched()
+    wait_for(lambda: scene.drain().views != [], "the snapshot")
+    answer = scene.source.ask(ListWaiting("isp"))
+    served.send({"id": served.request()["id"], "ok": "done"})
+    with pytest.raises(ValueError, match="the daemon sent an invalid answer"):
+        answer.result(PATIENCE)
+
+
+def test_a_read_only_dashboard_looks_and_changes_nothing(scene: Scene) -> None:
+    served = scene.attach(read_only=True)
+    served.watched()
+    wait_for(lambda: scene.drain().views != [], "the snapshot")
+    with pytest.raises(ValueError, match="read-only"):
+        scene.source.ask(DeleteMessages("isp", (MessageKey(1, "u", 1),))).result(PATIENCE)
+    scene.source.ask(ListWaiting("isp"))
+    assert served.request()["request"] == "waiting"

@@ -186,8 +186,8 @@ def test_at_200_columns_all_totals_are_there_too() -> None:
         played.source.drain = lambda: Drained([], [], 0, None, ATTACHED)  # type: ignore[method-assign]
         played.app.drain()
         await played.pilot.pause()
-        assert "today 1 message, 1 kB" in played.rows[0]
-        assert played.rows[0].endswith("attached to 12345, since 10:00")
+        assert "today 1 message, 1 kB" in played.rows[1]
+        assert "attached to 12345, since 10:00 " in played.rows[0]
 
     play(scene, *FIRST, size=(200, 50))
 

@@ -94,7 +94,7 @@ def test_each_state_has_its_word_and_glyph() -> None:
             "- disabled",
         ]
 
-    play(scene, *script, size=(100, 40))
+    play(scene, *script, size=(99, 40))
 
 
 def test_the_countdown_runs_and_ends_in_due() -> None:

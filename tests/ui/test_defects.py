@@ -27,13 +27,13 @@ class Subscriber:
 async def fail(self, keeper):
     while not os.path.exists(marker): await trio.sleep(0.01)
     if way == "subscriber":
-        self.bus.subscribe(Subscriber())
-        self.note(service.Level.INFO, "a line")
+        self._bus.subscribe(Subscriber())
+        self._bus.publish(service.Noted(self._clock.now(), service.Level.INFO, None, "a line"))
     elif way == "thread":
         threading.Thread(target=broken, args=(1,), name="of the test").start()
     else:
         raise ZeroDivisionError("of the test")
-service.Engine._write_history = fail
+service.History.write = fail
 """
 
 

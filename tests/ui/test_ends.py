@@ -76,10 +76,9 @@ def test_q_asks_while_a_session_runs_and_waits_for_it(tmp_path: Path) -> None:
 def while_loading(folder: Path) -> Iterator[tuple[OnTerminal, RunningServer, Path]]:
     """A dashboard that is not loaded before a file is there."""
     held = folder / "go on"
-    patch = "import os, time, tui_popretr.ui.shell.run as run\nload = run._load\ndef late(*others):\n"
-    patch += (
-        f"    while not os.path.exists({str(held)!r}): time.sleep(0.01)\n    return load(*others)\nrun._load = late"
-    )
+    patch = "import os, time, tui_popretr.ui.shell.run as run\nload = run._load\ndef late(*others, **more):\n"
+    patch += f"    while not os.path.exists({str(held)!r}): time.sleep(0.01)\n"
+    patch += "    return load(*others, **more)\nrun._load = late"
     with running_server([maildrop(500)], policy=ONE_BY_ONE, faults=Faults(delay=0.02)) as server:
         path = write_configuration(folder / "c.xml", client("isp", server.address), before=BEFORE)
         with on_terminal(path, patch=patch) as terminal:
@@ -194,7 +193,7 @@ def test_a_crash_of_the_dashboard_is_told_when_all_has_ended(tmp_path: Path) -> 
 def test_a_crash_of_the_engine_is_told_when_the_screen_is_left(tmp_path: Path) -> None:
     crash = "import tui_popretr.engine.service as service\nimport trio\n"
     crash += "async def crash(self, keeper):\n    await trio.sleep(0.5)\n    raise ZeroDivisionError('of the test')\n"
-    crash += "service.Engine._write_history = crash"
+    crash += "service.History.write = crash"
     with on_terminal(at_rest(tmp_path), patch=crash) as terminal:
         assert terminal.ended(within=15) == 70
         assert terminal.insane() == []

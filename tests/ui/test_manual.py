@@ -15,19 +15,26 @@ from tui_popretr.ui.screens.details import ClientDetails
 from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.shell.app import Dashboard
 from tui_popretr.ui.widgets.clients import ClientList
+from tui_popretr.ui.widgets.exchanges import ExchangesTable
 from tui_popretr.ui.widgets.history import HistoryTab
 from tui_popretr.ui.widgets.log import LogTab
 from tui_popretr.ui.widgets.messages import MessagesTab
+from tui_popretr.ui.widgets.statistics import StatisticsTab
 from tui_popretr.ui.widgets.transcript import TranscriptPane
+from tui_popretr.ui.widgets.transcript_tab import TranscriptTab
+from tui_popretr.ui.widgets.waiting import ServerTab
 
 MANUAL: Final = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text("utf-8")
 SECTIONS: Final[dict[str, Iterable[BindingType]]] = {
     "Everywhere": Dashboard.BINDINGS,
     "Client list": ClientList.BINDINGS,
-    "Transcript": TranscriptPane.BINDINGS,
+    "Transcript": [*TranscriptTab.BINDINGS, *TranscriptPane.BINDINGS],
+    "Exchanges": ExchangesTable.BINDINGS,
     "Messages": MessagesTab.BINDINGS,
     "Log": LogTab.BINDINGS,
     "History": HistoryTab.BINDINGS,
+    "On server": ServerTab.BINDINGS,
+    "Statistics": StatisticsTab.BINDINGS,
     "Client details": ClientDetails.BINDINGS,
     "Message": MessageScreen.BINDINGS,
 }
@@ -35,6 +42,9 @@ SPELT: Final = {
     "question_mark": "?",
     "slash": "/",
     "escape": "Esc",
+    "ampersand": "&",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "shift+tab": "Shift+Tab",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -73,7 +74,7 @@ def see(
 
 @pytest.mark.parametrize(
     ("tab", "said"),
-    [("2", "No messages yet."), ("3", "The log is empty."), ("4", "No session has ended yet.")],
+    [("2", "No mail yet, and no session is planned."), ("3", "The log is empty."), ("4", "No session has ended yet.")],
 )
 def test_an_empty_tab_says_so(tab: str, said: str) -> None:
     async def test(seen: Seen) -> None:
@@ -90,19 +91,33 @@ def test_an_empty_tab_says_so(tab: str, said: str) -> None:
 def test_messages_have_a_destination_or_the_reason_for_staying() -> None:
     async def test(seen: Seen) -> None:
         await seen.tell(
-            delivered(),
+            replace(delivered(), name="Ann Other", subject="Grüße"),
             skipped(2, "larger than maxsize", failure=False),
             skipped(3, "-ERR corrupt", failure=True, uid="u\x1b3"),
             replace(delivered("home"), at=NOW - timedelta(days=1), sender=None),
         )
         titles, first, rule, trouble, last = seen.lines(MessagesTab)
-        assert titles.split() == ["Time", "Client", "From", "Size", "To"]
-        assert first.split() == ["07:27:59", "work", "someone@example.org", "2", "kB", "Mailbox=user1"]
-        assert "- left there: larger than" in rule
-        assert rule.endswith("message 2")
-        assert "✗ failed: -ERR corrupt" in trouble
-        assert trouble.endswith("message 3 (UID u\\x1b3)")
-        assert last.startswith("›22 Nov 07:27 home")
+        assert titles.split() == ["Time", "Client", "From", "Subject", "Size", "Where"]
+        assert first.split() == ["07:27:59", "work", "Ann", "Other", "Grüße", "2", "kB", "Mailbox=user1"]
+        assert re.search(r"- left there +larger than maxsize .* message 2$", rule)
+        assert re.search(r"✗ failed +-ERR corrupt .* message 3 \(UID u", trouble)
+        assert re.match(r"›22 Nov 07:27 home +\(no subject\)", last)
+
+    see(test, "2", size=(139, 29))
+
+
+def test_the_filter_finds_messages_by_their_subject() -> None:
+    async def test(seen: Seen) -> None:
+        mails = [replace(delivered(), number=number, subject=f"about {number:b}") for number in (4, 5, 6, 7)]
+        await seen.tell(*mails)
+        await seen.press("slash", *"About !11", "enter")
+        assert [row[1].number for row in seen.app.query_one(MessagesTab).rows] == [4, 5]
+        await seen.tell(replace(delivered(), number=8, subject="about 1000"), replace(delivered(), subject=None))
+        assert [row[1].number for row in seen.app.query_one(MessagesTab).rows] == [4, 5, 8]
+        await seen.press("slash", *" nothing", "enter")
+        assert "No row matches. Esc removes the filter." in seen.text
+        await seen.press("escape")
+        assert len(seen.app.query_one(MessagesTab).rows) == 6
 
     see(test, "2")
 
@@ -112,7 +127,7 @@ def test_the_tab_catches_up_when_it_is_shown() -> None:
         await seen.press("3")
         await seen.tell(delivered())
         await seen.press("2")
-        assert "someone@example.org" in seen.lines(MessagesTab)[1]
+        assert "someone@exa" in seen.lines(MessagesTab)[1]
 
     see(test, "2")
 

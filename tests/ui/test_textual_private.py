@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from textual.app import App
+from textual.widget import Widget
 
 from tui_popretr.ui import textual_private
 from tui_popretr.ui.textual_private import NAMES, TerminalDriver
@@ -31,7 +32,7 @@ def test_textual_has_the_private_names() -> None:
         app: App[int] = App()
         driver = TerminalDriver(app)
         parser = driver.key_parser()
-        return [app, driver, parser[0].__self__]  # type: ignore[attr-defined]
+        return [app, driver, Widget(), parser[0].__self__]  # type: ignore[attr-defined]
 
     for each in asyncio.run(instances()):
         names = next(names for kind, names in NAMES.items() if isinstance(each, kind))

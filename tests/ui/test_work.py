@@ -51,7 +51,7 @@ def test_workers_are_started_in_one_place() -> None:
 def test_a_thread_is_asked_from_guarded_work_alone() -> None:
     """asyncio.to_thread is awaited in coroutines that start() or guarded() runs."""
     users = {path.name for path in FOLDER.rglob("*.py") if "to_thread" in path.read_text(encoding="utf-8")}
-    assert users == {"message.py", "transcript.py", "viewer.py"}
+    assert users == {"message.py", "preview.py", "transcript.py", "viewer.py"}
 
 
 def failing(problem: Exception) -> Callable[..., None]:
@@ -81,7 +81,7 @@ def test_failed_work_is_logged_and_its_place_shows_why(problem: Exception) -> No
         assert f"internal error while testing: {type(problem).__name__}" in shown.text
         assert not shown.app._exit
 
-    play(scene, clients("isp"), size=(200, 50), defects=True)
+    play(scene, clients("isp"), size=(139, 29), defects=True)
 
 
 def test_words_that_cannot_be_shown_end_nothing_either() -> None:

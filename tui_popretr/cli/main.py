@@ -85,6 +85,8 @@ def _load(name: str) -> Callable[[Namespace], int]:
             from tui_popretr.cli.steer import run
         case "tail":
             from tui_popretr.cli.tail import run
+        case "waiting":
+            from tui_popretr.cli.waiting import run
         case "init":
             from tui_popretr.cli.init.command import run
         case "check":

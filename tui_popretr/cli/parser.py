@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "reload": "let the daemon read its configuration again",
     "shutdown": "end the daemon",
     "tail": "show the dialogue of the daemon with its servers",
+    "waiting": "show what is on a client's server, and why it is still there",
     "hook": "run the hooks of an event once, to test them",
     "mark-seen": "mark the mail that is on a server now as seen, for newonly",
     "import-seen": "mark as seen what fetchmail, getmail or mpop have retrieved",
@@ -102,6 +103,14 @@ examples:
   tui-popretr service /etc/tui-popretr.xml --system --timer
 
 docs/systemd.md explains the units."""
+
+_WAITING_EPILOG = """\
+examples:
+  tui-popretr waiting mail.xml --client isp
+  tui-popretr waiting mail.xml --client isp --json | jq '.messages[] | select(.size > 10000000)'
+
+The daemon asks the server where one runs, else this command does, in a session of its own. At most the latest 500
+messages are listed, with what TOP shows of them."""
 
 _HOOK_EPILOG = """\
 examples:
@@ -188,7 +197,7 @@ def build_parser(*, run_is_implied: bool = False) -> argparse.ArgumentParser:
         _add_verbosity(add(command))
     for name in daemon_arguments.DESCRIPTIONS:
         _add_verbosity(steering(name))
-    for add in (_hook, _mark_seen, _import_seen, _transcript, _info):
+    for add in (_waiting, _hook, _mark_seen, _import_seen, _transcript, _info):
         _add_verbosity(add(command))
     return parser
 
@@ -254,6 +263,19 @@ def _hook(command: _Command) -> argparse.ArgumentParser:
     _add_configuration(parser)
     parser.add_argument("--on", required=True, choices=HOOK_EVENTS, metavar="EVENT", help=", ".join(HOOK_EVENTS))
     parser.add_argument("--client", required=True, metavar="ID", help="the client that the sample data is about")
+    return parser
+
+
+def _waiting(command: _Command) -> argparse.ArgumentParser:
+    parser = command(
+        "waiting",
+        "Shows what is on a client's server, newest first, and why it is still there. Retrieves and deletes nothing.",
+        _WAITING_EPILOG,
+        "[CONFIG] --client ID [--json]",
+    )
+    _add_configuration(parser)
+    parser.add_argument("--client", required=True, metavar="ID", help="the client whose server is asked")
+    _add_json(parser)
     return parser
 
 

@@ -1,10 +1,11 @@
-"""The reports of `check`, `info` and `run --once` as JSON; docs/command-line.md describes them."""
+"""The reports of `check`, `info`, `waiting` and `run --once` as JSON; docs/command-line.md describes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from tui_popretr.answers import WaitingMail
 from tui_popretr.cli.config_path import ConfigurationFile
 from tui_popretr.config.model import ClientSettings, oauth_of
 from tui_popretr.config.oauth import Use
@@ -90,3 +91,28 @@ def run_report(code: int, results: Mapping[str, SessionResult]) -> Json:
     """Return the report of `run --once`."""
     clients = [{"id": client, **to_json(result)} for client, result in results.items()]
     return {"exit_code": int(code), "clients": clients}
+
+
+def waiting_report(mail: WaitingMail) -> Json:
+    """Return what `waiting` has found."""
+    messages = [
+        {
+            "number": each.number,
+            "uid": each.uid,
+            "size": each.size,
+            "from": each.name or each.sender,
+            "address": each.sender,
+            "subject": each.subject,
+            "date": each.date,
+            "reason": each.reason.value,
+            "text": each.text,
+        }
+        for each in mail.messages
+    ]
+    return {
+        "client": mail.client,
+        "count": mail.count,
+        "octets": mail.octets,
+        "remark": mail.remark,
+        "messages": messages,
+    }

@@ -79,7 +79,7 @@ def run(arguments: Namespace) -> int:
         engine = Engine(settings, Bus(defects), reloader=reloader, until_done=False, remember=KEPT)
         add_daemon(engine, file.path)
         with _advice_beside(arguments, reason):
-            return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, defects=defects)
+            return run_dashboard(engine, no_mouse=arguments.no_mouse, title=title, config=file.path, defects=defects)
 
     return job.run(dashboard, restore=TerminalState().restore)
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 
 from tui_popretr.cli.daemon import daemon_of
-from tui_popretr.cli.waiting import PolledSessions
+from tui_popretr.cli.polled_sessions import PolledSessions
 from tui_popretr.control.client import ControlClient, RequestRefusedError
 from tui_popretr.control.codec import known_event
 from tui_popretr.errors import ConfigurationError, DaemonUnavailable, ExitCode, UsageError

@@ -1,76 +1,121 @@
-"""Which sessions `poll --wait` still waits for. Pure.
-
-The daemon sends events from before a poll before its answer, and later ones after it. So the session of a polled
-client is the next one that ends after the answer, whether it was running already or the poll started it.
-"""
+"""`waiting`: shows what is on a client's server, and why it is still there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import sys
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
 
-from tui_popretr.control.codec import known_event
-from tui_popretr.errors import ExitCode, worst
-from tui_popretr.facts import ClientsChanged, SessionClosed, SessionStarted
-from tui_popretr.wording import session_result
+import trio
+
+from tui_popretr.answers import WaitingMail, WaitingMessage
+from tui_popretr.bus import Bus
+from tui_popretr.cli import configuration
+from tui_popretr.cli.config_path import locate
+from tui_popretr.cli.daemon import connect
+from tui_popretr.clock import SystemClock
+from tui_popretr.config.model import Settings
+from tui_popretr.config.problems import Severity
+from tui_popretr.control.client import ControlClient, DaemonError, RequestRefusedError
+from tui_popretr.control.codec import from_json
+from tui_popretr.engine.service import connect_tcp
+from tui_popretr.errors import DaemonUnavailable, ExitCode, ServerTemporaryFailure
+from tui_popretr.facts import SessionId
+from tui_popretr.journal.thread import JournalThread
+from tui_popretr.net.resolver import Resolver
+from tui_popretr.process.terminal_size import terminal_size
+from tui_popretr.session.capa import CapaHistories
+from tui_popretr.session.pipelining import PipeliningHistory
+from tui_popretr.session.services import ConnectionServices
+from tui_popretr.session.setup import ConnectionSetup, Connector
+from tui_popretr.session.visit import make_visit
+from tui_popretr.text import visible
+from tui_popretr.wording import plural, size
+
+_HEADINGS: Final = ("number", "size", "from", "date", "subject", "why")
+_GAP: Final = "  "
+#: Cells of a column at most, apart from the last; None: as wide as its widest cell.
+_MOST: Final = (None, None, 24, 16, 40)
 
 
-class PolledSessions:
-    """The sessions of polled clients, fed with all messages that follow a snapshot."""
+def run(arguments: Namespace) -> int:
+    """Print what waits and return the exit code. Raises PopretrError."""
+    file = locate(arguments.config, arguments.naf)
+    try:
+        client = connect(file)
+    except DaemonUnavailable:
+        settings = configuration.read(file, shown=frozenset({Severity.ERROR}))
+        mail = trio.run(visit, configuration.choose(settings, [arguments.client]))
+    except DaemonError as problem:
+        raise DaemonUnavailable(visible(str(problem), 4096), advice="") from None
+    else:
+        mail = _ask(client, arguments.client)
+    if arguments.json:
+        from tui_popretr.cli.reports import print_report, waiting_report
 
-    def __init__(self, snapshot: dict[str, Any]) -> None:
-        self._read(snapshot)
-        self._awaited: set[str] = set()
-        self._codes: list[ExitCode] = []
+        print_report(waiting_report(mail))
+    else:
+        print("\n".join(table(mail, terminal_size(sys.stdout.fileno())[0] if sys.stdout.isatty() else None)))
+    return ExitCode.OK
 
-    def _read(self, snapshot: dict[str, Any]) -> None:
-        self._clients = {each["id"] for each in snapshot["clients"] if each["state"] != "disabled"}
-        self._running = {each["id"] for each in snapshot["clients"] if each["progress"] is not None}
 
-    @property
-    def ended(self) -> bool:
-        """Whether all have ended."""
-        return not self._awaited
+def _ask(client: ControlClient, name: str) -> WaitingMail:
+    """Ask the daemon, which waits until the client's session has ended."""
+    try:
+        with client:
+            client.wait_for_ever()
+            return from_json(WaitingMail, client.ask("waiting", client=name))
+    except RequestRefusedError as problem:
+        raise ServerTemporaryFailure(visible(str(problem), 4096), advice="") from None
+    except (DaemonError, ValueError) as problem:
+        raise DaemonUnavailable(visible(str(problem), 4096), advice="") from None
 
-    @property
-    def exit_code(self) -> ExitCode:
-        """The worst exit code of those that have ended."""
-        return worst(self._codes)
 
-    def polled(self, client: object) -> None:
-        """A poll of a client was accepted; None: of all clients."""
-        self._awaited |= self._clients if client is None else {str(client)}
+async def visit(settings: Settings, connector: Connector = connect_tcp) -> WaitingMail:
+    """Look at the server of the only client in `settings`, without a daemon. Raises PopretrError."""
+    trio.socket.set_custom_hostname_resolver(Resolver())
+    (client,) = settings.clients
+    journal = JournalThread(settings.journal)
+    try:
+        await journal.open(_nothing)
+        setup = ConnectionSetup(
+            SessionId(client.id, 1), client, Bus(), SystemClock(), connector, settings.timeout, ConnectionServices()
+        )
+        made = make_visit(setup, journal, CapaHistories(), PipeliningHistory())
+        try:
+            return await made.waiting()
+        finally:
+            made.close()
+    finally:
+        await journal.close()
 
-    def take(self, message: dict[str, Any]) -> Iterator[str]:
-        """Take a message; yield a line for each awaited session that it ends."""
-        if "snapshot" in message:  # after a gap: the end of a session may have been in it
-            yield from self._take_snapshot(message["snapshot"])
-        match known_event(message):
-            case SessionStarted(session=session):
-                self._running.add(session.client)
-            case SessionClosed(session=session, result=result):
-                self._running.discard(session.client)
-                if session.client in self._awaited:
-                    yield self._end(session.client, result.code, session_result(result))
-            case ClientsChanged(clients=clients):
-                self._clients = set(clients)
-                yield from self._end_removed()
 
-    def _take_snapshot(self, snapshot: dict[str, Any]) -> Iterator[str]:
-        self._read(snapshot)
-        waiting = self._awaited - self._running
-        for each in snapshot["clients"]:
-            id_, last = each["id"], each["last"]
-            if id_ in waiting and each["state"] != "queued" and last is not None:
-                yield self._end(id_, ExitCode(last["code"]), last["result"])
-        yield from self._end_removed()
+async def _nothing(_: Callable[..., Awaitable[object]]) -> None:
+    """Recover nothing: the next run does."""
 
-    def _end_removed(self) -> Iterator[str]:
-        """End the wait for clients that a reload has removed or disabled."""
-        for client in self._awaited - self._clients - self._running:
-            yield self._end(client, ExitCode.UNAVAILABLE, "was removed from the configuration")
 
-    def _end(self, client: str, code: ExitCode, text: str) -> str:
-        self._awaited.discard(client)
-        self._codes.append(code)
-        return f"{client}: {text}"
+def table(mail: WaitingMail, columns: int | None = None) -> Iterator[str]:
+    """Yield the lines for people. `columns`: the width of the terminal; None: the last column is not cut."""
+    from tui_popretr.ui.model.cells import fitted, width
+
+    rows = [_HEADINGS, *(_row(each) for each in mail.messages)]
+    widths = [max(map(width, cells)) for cells in zip(*rows, strict=True)]
+    widths[:-1] = [min(cells, most or cells) for cells, most in zip(widths, _MOST, strict=False)]
+    if columns is not None:
+        widths[-1] = max(8, min(widths[-1], columns - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)))
+    if mail.messages:
+        for row in rows:
+            cells = (
+                fitted(cell, cells, right=at < 2) for at, (cell, cells) in enumerate(zip(row, widths, strict=True))
+            )
+            yield _GAP.join(cells).rstrip()
+    yield f"{visible(mail.client)}: {plural(mail.count, 'message')}, {size(mail.octets)}"
+    if mail.remark:
+        yield visible(mail.remark)
+
+
+def _row(message: WaitingMessage) -> tuple[str, ...]:
+    who = message.name or message.sender
+    texts = who, message.date, message.subject, message.text
+    return (str(message.number), size(message.size), *(visible(each) for each in texts))

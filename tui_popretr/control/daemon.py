@@ -10,7 +10,8 @@ from typing import Final
 
 import trio
 
-from tui_popretr.commands import Command
+from tui_popretr.answers import Answer
+from tui_popretr.commands import Command, Query
 from tui_popretr.config.paths import NO_SOCKET
 from tui_popretr.control import messages, snapshots
 from tui_popretr.control.codec import Json
@@ -46,6 +47,9 @@ class EngineDaemon:
 
     def perform(self, command: Command) -> str:
         return self._engine.perform(command)
+
+    async def ask(self, query: Query) -> Answer:
+        return await self._engine.ask(query)
 
     async def history(self, client: str, limit: int) -> Sequence[PastSession]:
         return await self._engine.history(client, limit)

@@ -79,5 +79,14 @@ def line_texts(lines: Iterable[DialogueLine]) -> list[str]:
             session, at = line.session, line.at
             name, time = encode_basestring(str(session)), to_json(at)
             begin = f'{{"event":"{_LINE}","session":{name},"at":"{time}",'
-        texts.append(f"{begin}{_DIRECTIONS[line.direction]}{encode_basestring(line.text)}}}")
+        texts.append(f"{begin}{_DIRECTIONS[line.direction]}{encode_basestring(line.text)}{_end(line)}")
     return texts
+
+
+def _end(line: DialogueLine) -> str:
+    """Return the end of a line's object. A field that is null is left out."""
+    if line.exchange is None:
+        return "}"
+    milliseconds = "" if line.milliseconds is None else f',"milliseconds":{line.milliseconds}'
+    octets = "" if line.octets is None else f',"octets":{line.octets}'
+    return f',"exchange":{line.exchange}{milliseconds}{octets}}}'

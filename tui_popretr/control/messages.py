@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from tui_popretr import __version__
+from tui_popretr.commands import MessageKey
 from tui_popretr.control.codec import InvalidMessageError, Json, from_json, to_json
 
 #: The version of the protocol. It grows only if a reader of the version before would misunderstand something.
@@ -42,7 +43,10 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request. `client` or `all` say which clients it concerns; `dialogue` is for watch, `limit` for history."""
+    """A request. `client` or `all` say which clients it concerns; `dialogue` is for watch, `limit` for history.
+
+    `messages` are those of preview, fetch, delete and skip.
+    """
 
     id: RequestId
     request: str
@@ -50,6 +54,7 @@ class Request:
     all: bool = False
     dialogue: bool = False
     limit: int = 100
+    messages: tuple[MessageKey, ...] = ()
 
 
 def hello(config: str, pid: int, started: datetime) -> Hello:

@@ -12,19 +12,21 @@ import os
 import socket
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
 import trio
 
+from tui_popretr.answers import Answer, WaitingMail
 from tui_popretr.bus import Bus
-from tui_popretr.commands import Command
+from tui_popretr.commands import Command, Query
 from tui_popretr.control import messages
 from tui_popretr.control.codec import InvalidMessageError, to_json
 from tui_popretr.control.events import Batch, fact_text, line_texts
 from tui_popretr.control.lines import LineBuffer
 from tui_popretr.control.messages import Hello, Request
-from tui_popretr.control.requests import command_of
+from tui_popretr.control.requests import command_of, query_of
 from tui_popretr.control.snapshots import Snapshot, encode
 from tui_popretr.control.socket_file import peer_uid
 from tui_popretr.facts import PastSession
@@ -35,6 +37,8 @@ MAX_CONNECTIONS: Final = 32
 #: A connection's queue: events, and octets.
 MAX_EVENTS: Final = 2000
 MAX_OCTETS: Final = 4 * 1024 * 1024
+#: Queries of a connection at a time.
+MAX_QUERIES: Final = 8
 #: Facts are passed on at this interval, seconds.
 INTERVAL: Final = 0.1
 #: Snapshots after gaps are at least this far apart, seconds: they cost more than the events.
@@ -50,6 +54,10 @@ class Daemon(Protocol):
 
     def perform(self, command: Command) -> str:
         """Perform a command and return what happens, in words. Raises ValueError."""
+        ...
+
+    async def ask(self, query: Query) -> Answer:
+        """Return the answer to a query, which may take as long as a session. Raises ValueError."""
         ...
 
     async def history(self, client: str, limit: int) -> Sequence[PastSession]:
@@ -179,6 +187,19 @@ class ControlServer:
         except ValueError as problem:
             return [messages.encode(messages.error(request.id, str(problem)))]
 
+    async def answer_query(self, request: Request, query: Query) -> bytes:
+        """Return the line that answers a query."""
+        try:
+            answer = await self._daemon.ask(query)
+        except ValueError as problem:
+            return messages.encode(messages.error(request.id, str(problem)))
+        line = messages.encode(messages.answer(request.id, to_json(answer)))
+        while len(line) > messages.MAX_LINE and isinstance(answer, WaitingMail):
+            fewer = answer.messages[: len(answer.messages) // 2]
+            answer = replace(answer, messages=fewer, remark=f"only the latest {len(fewer)} fit into the answer")
+            line = messages.encode(messages.answer(request.id, to_json(answer)))
+        return line
+
     async def gap(self, connection: _Connection) -> list[bytes]:
         """Return the lines of a gap and its snapshot. Events that happen later follow them."""
         gap = _Gap(connection)
@@ -225,6 +246,7 @@ class _Connection:
         self._number = 0
         self._wakeup = trio.Event()
         self._sending = trio.Lock()
+        self._queries = 0  # that are not answered yet
 
     async def run(self) -> None:
         """Serve until the other side closes, or sends an invalid request."""
@@ -232,7 +254,7 @@ class _Connection:
             nursery.start_soon(self._send_events)
             try:
                 while (line := await self._line()) is not None:
-                    await self._answer(messages.read_request(messages.decode(line)))
+                    await self._answer(messages.read_request(messages.decode(line)), nursery)
             except InvalidMessageError as problem:
                 async with self._sending:
                     await _send_last(self._stream, messages.encode(messages.error(None, str(problem))))
@@ -277,14 +299,37 @@ class _Connection:
         self._events = self._octets = self._lost = 0
         return lost
 
-    async def _answer(self, request: Request) -> None:
-        """Answer a request. Earlier events come before the answer, later ones after it."""
+    async def _answer(self, request: Request, nursery: trio.Nursery) -> None:
+        """Answer a request. Earlier events come before the answer, later ones after it.
+
+        A query takes time: other requests are answered meanwhile.
+        """
+        try:
+            query = query_of(request)
+            if query is not None and self._queries >= MAX_QUERIES:
+                raise ValueError(f"{MAX_QUERIES} requests of this connection wait for mail servers already")
+        except ValueError as problem:
+            async with self._sending:
+                await self._stream.send_all(messages.encode(messages.error(request.id, str(problem))))
+            return
+        if query is not None:
+            self._queries += 1
+            nursery.start_soon(self._answer_query, request, query)
+            return
         async with self._sending:
             self._server.flush()
             before = self._take()
             for line in (*before, *await self._server.answer(request, self)):
                 await self._stream.send_all(line)
         self._wakeup.set()
+
+    async def _answer_query(self, request: Request, query: Query) -> None:
+        try:
+            line = await self._server.answer_query(request, query)
+        finally:
+            self._queries -= 1
+        async with self._sending:
+            await self._stream.send_all(line)
 
     async def _send_events(self) -> None:
         while True:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import trio
 
+from tui_popretr.answers import Done
+from tui_popretr.commands import MessageKey
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.engine.schedule import BoottimeTimer, interval
 from tui_popretr.engine.slots import SessionSlot, SessionSlots
@@ -19,10 +22,16 @@ from tui_popretr.facts import (
     ClientScheduled,
     Level,
     Noted,
+    SessionId,
     SessionResult,
 )
 from tui_popretr.session.context import SessionContext
 from tui_popretr.session.session import Session
+from tui_popretr.session.setup import ConnectionSetup
+from tui_popretr.session.visit import UNFINISHED, Visit, make_visit, outcome
+from tui_popretr.wording import error_with_advice
+
+T = TypeVar("T")
 
 #: Seconds after which a client runs again after an internal error.
 RETRY_AFTER_DEFECT = 60.0
@@ -61,6 +70,8 @@ class ClientRunner:
         self._login_delay = 0
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a slot
+        self._wanted: tuple[MessageKey, ...] = ()  # retrieved by the next session, and nothing else
+        self._visits: set[trio.CancelScope] = set()
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
@@ -69,6 +80,58 @@ class ClientRunner:
         self._polled = True
         self._rejections = self._text_rejections = 0
         self._sleep.cancel()
+
+    async def fetch(self, messages: Sequence[MessageKey]) -> Done:
+        """Run a session now that retrieves just these messages. The schedule does not change. Raises ValueError."""
+        visit = self._make_visit(0)
+        try:
+            unfinished = await visit.unfinished()
+        except PopretrError as problem:
+            raise ValueError(str(problem)) from problem
+        refusals = {each: UNFINISHED for each in messages if each.uid in unfinished}
+        wanted = [each for each in messages if each not in refusals]
+        if wanted:
+            self._wanted = tuple(dict.fromkeys((*self._wanted, *wanted)))
+            self._polled = True
+            self._sleep.cancel()
+        return outcome(messages, refusals, "is retrieved now")
+
+    async def visit(self, work: Callable[[Visit], Awaitable[T]]) -> T:
+        """Do this in a visit to the maildrop, when it is the client's turn. Raises ValueError with the reason."""
+        slot = self._services.slots.request(self.settings.server)
+        scope = trio.CancelScope()
+        self._visits.add(scope)
+        try:
+            with scope:
+                if self._stopping:
+                    scope.cancel()
+                await slot.granted.wait()
+                self._sessions_started += 1
+                visit = self._make_visit(self._sessions_started)
+                try:
+                    return await work(visit)
+                finally:
+                    visit.close()
+        except PopretrError as problem:
+            raise ValueError(error_with_advice(str(problem), problem.advice)) from problem
+        finally:
+            self._visits.discard(scope)
+            slot.release()
+        raise ValueError("the program is ending")
+
+    def _make_visit(self, run: int) -> Visit:
+        context = self._services.context
+        setup = ConnectionSetup(
+            SessionId(self.settings.id, run),
+            self.settings,
+            context.bus,
+            context.clock,
+            context.connect,
+            context.timeout,
+            context.connections,
+        )
+        services = context.services
+        return make_visit(setup, services.journal, services.capa_histories, services.pipelining_history)
 
     def pause(self) -> None:
         """Start no further run until resume() or poll()."""
@@ -95,6 +158,8 @@ class ClientRunner:
         """Start no further run, and stop the running session gracefully."""
         self._stopping = True
         self.stop_session()
+        for visit in self._visits:
+            visit.cancel()
         self._wake()
 
     def retire(self) -> None:
@@ -145,12 +210,16 @@ class ClientRunner:
 
     async def _session(self, settings: ClientSettings) -> None:
         self._sessions_started += 1
-        self.session = session = Session(settings, self._sessions_started, self._services.context)
+        wanted, self._wanted = self._wanted, ()
+        self.session = session = Session(settings, self._sessions_started, self._services.context, wanted)
         try:
             result = await session.run()
         finally:
             self.session = None
-        self._schedule_next(settings, session, result)
+        if wanted:
+            self._services.closed(self, result)
+        else:
+            self._schedule_next(settings, session, result)
 
     def _schedule_next(self, settings: ClientSettings, session: Session, result: SessionResult) -> None:
         """Set the next due time after a session, with a back-off after rejected logins, or end the runs."""

@@ -6,25 +6,32 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
 import trio
 
 from tui_popretr import __version__
+from tui_popretr.answers import Answer
 from tui_popretr.bus import Bus, Subscriber
-from tui_popretr.clock import Clock, SystemClock, local_time
+from tui_popretr.clock import Clock, SystemClock
 from tui_popretr.commands import (
     Command,
+    DeleteMessages,
+    FetchMessages,
+    ListWaiting,
     PauseAll,
     PauseClient,
     PollAll,
     PollClient,
+    PreviewMessage,
+    Query,
+    ReadStatistics,
     Reload,
     ResumeAll,
     ResumeClient,
     Shutdown,
+    SkipMessages,
     StopAll,
     StopSession,
 )
@@ -36,9 +43,9 @@ from tui_popretr.config.account import Server
 from tui_popretr.config.describe import client_info, disabled_info
 from tui_popretr.config.model import LogSettings, Settings
 from tui_popretr.config.units import duration
-from tui_popretr.config.values import is_unicode
 from tui_popretr.engine.client import ClientRunner, Services
 from tui_popretr.engine.expiry import ExpiryWatch
+from tui_popretr.engine.history import History
 from tui_popretr.engine.logfiles import LogFiles
 from tui_popretr.engine.powercuts import unsafe_folders
 from tui_popretr.engine.schedule import BoottimeTimer, first_due
@@ -57,7 +64,6 @@ from tui_popretr.facts import (
     ClientsChanged,
     ConfigurationRejected,
     ConfigurationReloaded,
-    HistoryRead,
     Level,
     Noted,
     PastSession,
@@ -66,9 +72,7 @@ from tui_popretr.facts import (
     StandingsRead,
 )
 from tui_popretr.fs.folders import unsafe_at_power_cuts
-from tui_popretr.journal.journal import Journal
-from tui_popretr.journal.records import SessionRow
-from tui_popretr.journal.thread import CLOSE_TIMEOUT, JournalThread
+from tui_popretr.journal.thread import JournalThread
 from tui_popretr.net.connect import connect
 from tui_popretr.net.resolver import Resolver
 from tui_popretr.net.stream import Stream
@@ -79,13 +83,10 @@ from tui_popretr.session.context import DeliveryServices, SessionContext
 from tui_popretr.session.passwords import Passwords
 from tui_popretr.session.services import ConnectionServices
 from tui_popretr.session.setup import Connector
-from tui_popretr.text import visible
 from tui_popretr.wording import plural
 
 #: Seconds after which a shutdown cancels the sessions that are still running.
 LAST_DEADLINE = 9.3
-#: Seconds between two writes of finished sessions to the journal, at least: a fleet's sessions share one.
-HISTORY_INTERVAL = 0.05
 
 Loader = Callable[[], Settings]
 
@@ -145,10 +146,11 @@ class Engine:
         self._log_files = LogFiles(bus, self.clock, self._report_from_thread, trace_fallback)
         self._runners: dict[str, ClientRunner] = {}
         self._retired: list[ClientRunner] = []  # clients that a reload removed; a session may still be running
-        self._unsaved_sessions: list[SessionRow] = []
         #: What the journal knows of the clients; complete when the companions start.
         self.standings = Standings()
         self.bus.subscribe(self.standings)
+        self._history = History(bus, self.clock, self.standings)
+        self.bus.subscribe(self._history)
         #: Set when the engine begins to stop; the last sessions may still be running.
         self.stopping = trio.Event()
         self._stopped_by_command = False
@@ -185,7 +187,7 @@ class Engine:
             self._note_defect(problem)
             raise
         finally:
-            await self._save_history(journal)
+            await self._history.save(journal)
             await journal.close()
             self._log_files.close()
 
@@ -221,7 +223,7 @@ class Engine:
             helpers.start_soon(self._warn_of_power_cuts)
             helpers.start_soon(timer.run)
             helpers.start_soon(self._log_files.run)
-            helpers.start_soon(self._write_history, journal)
+            helpers.start_soon(self._history.write, journal)
             self._journal = journal
             with self._preparing:
                 await self._read_standings(journal)
@@ -230,7 +232,8 @@ class Engine:
             async with trio.open_nursery() as committing:
                 committing.start_soon(committer.run)
                 self._make_runners()
-                helpers.start_soon(self._publish_history, journal)
+                if self._remember:
+                    helpers.start_soon(self._history.publish, journal, self._remember)
                 await self._run_clients()
                 await self._finish()
                 committer.close()
@@ -282,18 +285,7 @@ class Engine:
 
     def _session_closed(self, runner: ClientRunner, result: SessionResult) -> None:
         self.results[runner.settings.id] = result
-        self._unsaved_sessions.append(
-            SessionRow(
-                client=runner.settings.id,
-                start=int(result.started.timestamp()),
-                end=int(result.ended.timestamp()),
-                code=result.code,
-                messages=result.messages,
-                octets=result.octets,
-                error=visible(result.error),
-            )
-        )
-        self.standings.changed.set()
+        self._history.session_closed(runner.settings.id, result)
         self._check_done()
 
     def _check_done(self) -> None:
@@ -350,6 +342,43 @@ class Engine:
                 self._finishing.cancel()
                 self.stopping.set()
                 return "ending"
+
+    async def ask(self, query: Query) -> Answer:
+        """Return the answer to a query. Raises ValueError with the reason if there is none."""
+        if self._clients is None:
+            raise ValueError("the program is starting; try again")
+        match query:
+            case ReadStatistics(client):
+                return await self._history.statistics(self._journal, client)
+            case ListWaiting(client):
+                return await self._runner_of(client).visit(lambda visit: visit.waiting())
+            case PreviewMessage(client, message):
+                return await self._runner_of(client).visit(lambda visit: visit.preview(message))
+            case DeleteMessages(client, messages):
+                return await self._runner_of(client).visit(lambda visit: visit.delete(messages))
+            case SkipMessages(client, messages):
+                return await self._runner_of(client).visit(lambda visit: visit.skip(messages))
+            case FetchMessages(client, messages):
+                return await self._runner_of(client).fetch(messages)
+
+    def ask_soon(self, query: Query, answered: Callable[[Answer | ValueError], object]) -> None:
+        """Begin ask(); `answered` is called with the answer, or the error, in the engine's thread."""
+
+        async def answer() -> None:
+            try:
+                answered(await self.ask(query))
+            except ValueError as problem:
+                answered(problem)
+            except trio.Cancelled:
+                answered(ValueError("the program is ending"))
+                raise
+            except Exception as defect:  # noqa: BLE001 - it must not end the sessions
+                answered(ValueError(f"internal error: {type(defect).__name__}: {defect}"))
+
+        if self._clients is None or self.stopping.is_set():
+            answered(ValueError("the program is ending" if self._clients else "the program is starting; try again"))
+        else:
+            self._clients.start_soon(answer)
 
     def _runner_of(self, client: str) -> ClientRunner:
         try:
@@ -463,61 +492,12 @@ class Engine:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(partial(self.note, Level.ERROR, text))
 
-    async def _publish_history(self, journal: JournalThread) -> None:
-        if not self._remember:
-            return
-        midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        try:
-            rows = await journal.run(lambda journal: journal.recent_sessions(self._remember))
-            today = await journal.run(lambda journal: journal.totals(int(midnight.timestamp())))
-        except JournalError:
-            return  # not essential; sessions report errors of the journal
-        self.bus.publish(HistoryRead(tuple(_past(row) for row in rows), today.messages, today.octets))
-
     # --- history ------------------------------------------------------------------------------------------------------
 
     async def history(self, client: str, limit: int) -> list[PastSession]:
         """Return a client's latest sessions from the journal, oldest first. Raises ValueError if it cannot be read."""
-        if not is_unicode(client):
-            raise ValueError(f"there is no client '{client}'")
-        await self._save_history(self._journal)
-        try:
-            rows = await self._journal.run(lambda journal: journal.recent_sessions(limit, client))
-        except JournalError as problem:
-            raise ValueError(str(problem)) from None
-        return [_past(row) for row in rows]
-
-    async def _write_history(self, journal: JournalThread) -> None:
-        while True:
-            await self.standings.changed.wait()
-            await self._save_history(journal)
-            await trio.sleep(HISTORY_INTERVAL)
+        return await self._history.of_client(self._journal, client, limit)
 
     async def _read_standings(self, journal: JournalThread) -> None:
         with contextlib.suppress(JournalError):  # not essential; sessions report errors of the journal
             await journal.run(self.standings.load)
-
-    async def _save_history(self, journal: JournalThread) -> None:
-        rows, self._unsaved_sessions = self._unsaved_sessions, []
-        standings, hooks = self.standings.changes()
-
-        def record(journal: Journal) -> None:
-            if rows:
-                journal.record_sessions(rows)
-            if standings:
-                journal.record_standings(standings)
-            if hooks:
-                journal.record_hook_times(hooks)
-
-        if rows or standings or hooks:
-            try:
-                with trio.move_on_after(CLOSE_TIMEOUT, shield=True):
-                    # Nothing is deleted because of it, so a fsync for each session would be too much.
-                    await journal.run(record, durable=False)
-            except JournalError:
-                pass  # not essential; sessions report errors of the journal
-
-
-def _past(row: SessionRow) -> PastSession:
-    started, ended = (local_time(datetime.fromtimestamp(each, UTC)) for each in (row.start, row.end))
-    return PastSession(row.client, started, ended, row.code, row.messages, row.octets, row.error)

@@ -10,7 +10,7 @@ from tui_popretr.journal.connection import JournalConnection
 from tui_popretr.journal.records import (
     CapaHistory,
     HookTime,
-    JournalTotals,
+    MailTotals,
     MessageFailure,
     PipeliningFailure,
     SessionRow,
@@ -19,7 +19,7 @@ from tui_popretr.journal.records import (
 
 #: Sessions of each client that are kept.
 KEPT_SESSIONS: Final = 1000
-_COLUMNS: Final = "client, start, end, code, messages, octets, error"
+_COLUMNS: Final = "client, start, end, code, messages, octets, error, seconds"
 _SESSIONS: Final = f"SELECT {_COLUMNS} FROM session ORDER BY id DESC LIMIT ?"  # noqa: S608 constants
 _SESSIONS_OF_CLIENT: Final = f"SELECT {_COLUMNS} FROM session WHERE client = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
@@ -94,7 +94,7 @@ class JournalHistory(JournalConnection):
         """Add past sessions. The last KEPT_SESSIONS of each client are kept."""
         with self._writing() as connection:
             connection.executemany(
-                "INSERT INTO session (client, start, end, code, messages, octets, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO session ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 constants
                 rows,
             )
             connection.executemany(
@@ -110,11 +110,11 @@ class JournalHistory(JournalConnection):
             rows = self._connection.execute(query, values).fetchall()
         return [SessionRow(*row)._replace(code=ExitCode(row[3])) for row in reversed(rows)]
 
-    def totals(self, since: int) -> JournalTotals:
+    def totals(self, since: int) -> MailTotals:
         """Return the sums over all kept sessions that ended at or after `since` (epoch seconds)."""
         query = "SELECT coalesce(sum(messages), 0), coalesce(sum(octets), 0) FROM session WHERE end >= ?"
         with self._reading():
-            return JournalTotals(*self._connection.execute(query, (since,)).fetchone())
+            return MailTotals(*self._connection.execute(query, (since,)).fetchone())
 
     # --- standings and hooks ------------------------------------------------------------------------------------------
 

@@ -31,11 +31,14 @@ States and their transitions:
     DELIVERED     KEPT         a second retrieval was shorter, too          keep
     DELETED       DELIVERED    the server still lists it                    mark_delete_pending
     DELETED       SEEN         the user marks its UID, a new message has it mark_seen
+    -             SKIPPED      the user skips it                            skip
+    not DELIVERING SKIPPED     the user skips it                            skip
+    SKIPPED       (removed)    the user has deleted it                      unskip
     any other     (removed)    its UID was delivered again                  commit(delivered)
     any other     (removed)    absent from listings for FORGET_AFTER        close_session
 
 mark_delete_pending sets delete_pending of DELIVERED records, too. close_session removes DELIVERED and DELETED records
-without a UID when no setting needs them. No method sets SKIPPED yet.
+without a UID when no setting needs them.
 
 Threads: one call at a time, from any thread (thread.py); only next_id() may be called at any time. All methods are
 blocking. Every method that writes raises JournalError if the change may not be durable.
@@ -47,7 +50,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from tui_popretr.journal.history import JournalHistory
 from tui_popretr.journal.records import (
     UNKNOWN_IDENTITY,
     Acceptance,
@@ -62,6 +64,7 @@ from tui_popretr.journal.records import (
     deletion_key,
     uid_key,
 )
+from tui_popretr.journal.totals import JournalTotals
 
 #: Seconds. A record is removed when its UID has been absent from complete listings for this time.
 FORGET_AFTER: Final = 90 * 24 * 3600
@@ -103,8 +106,8 @@ DELETE FROM accepted WHERE (maildrop, coalesce(uid, digest)) IN
 NONE_ACCEPTED: Final[Mapping[int, Collection[str]]] = {}
 
 
-class Journal(JournalHistory):
-    """The open journal. Its file is in JournalConnection, its other tables in JournalHistory."""
+class Journal(JournalTotals):
+    """The open journal. Its file is in JournalConnection, its other tables in JournalHistory and JournalTotals."""
 
     # --- maildrops ----------------------------------------------------------------------------------------------------
 
@@ -125,6 +128,10 @@ class Journal(JournalHistory):
                 "INSERT INTO maildrop (host, port, user, destination) VALUES (?, ?, ?, ?)", values
             )
             return int(cursor.lastrowid or 0)
+
+    def find_maildrop(self, key: Maildrop) -> int | None:
+        """Return the id of a maildrop; None if it has no records."""
+        return next((found for each in (key, *key.former()) if (found := self._maildrop_id(each)) is not None), None)
 
     def _maildrop_id(self, key: Maildrop) -> int | None:
         with self._reading():
@@ -160,15 +167,23 @@ class Journal(JournalHistory):
 
     def deleted(self, maildrop: int, uids: Sequence[str]) -> list[Record]:
         """Return the records in state DELETED with one of these UIDs."""
-        found: list[Record] = []
         with self._reading():
             query = "SELECT EXISTS (SELECT 1 FROM message WHERE maildrop = ? AND state = 3 AND uid IS NOT NULL)"
             if not self._connection.execute(query, (maildrop,)).fetchone()[0]:
-                return found
+                return []
+        return self._named(f"{_RECORDS} AND state = 3", maildrop, uids)
+
+    def records_of(self, maildrop: int, uids: Sequence[str]) -> list[Record]:
+        """Return the records in any state with one of these UIDs."""
+        return self._named(_RECORDS, maildrop, uids)
+
+    def _named(self, query: str, maildrop: int, uids: Sequence[str]) -> list[Record]:
+        found: list[Record] = []
+        with self._reading():
             for start in range(0, len(uids), _AT_ONCE):
                 some = uids[start : start + _AT_ONCE]
                 marks = ",".join("?" * len(some))
-                rows = self._connection.execute(f"{_RECORDS} AND state = 3 AND uid IN ({marks})", (maildrop, *some))
+                rows = self._connection.execute(f"{query} AND uid IN ({marks})", (maildrop, *some))
                 found += [_record(row) for row in rows]
         return found
 
@@ -246,35 +261,46 @@ class Journal(JournalHistory):
         with self._reading():
             query = "SELECT uid FROM message WHERE maildrop = ? AND state <> 3"
             known = {row[0] for row in self._connection.execute(query, (maildrop,))}
-        rows = [
-            (
-                maildrop,
-                self.next_id(),
-                uid,
-                0,
-                *UNKNOWN_IDENTITY,
-                MessageState.SEEN,
-                False,
-                False,
-                None,
-                None,
-                None,
-                now,
-                0,
-                0.0,
-                None,
-            )
-            for uid in dict.fromkeys(uids)
-            if uid not in known
-        ]
-        if rows:
+        new = [uid for uid in dict.fromkeys(uids) if uid not in known]
+        if new:
             with self._writing() as connection:
                 connection.executemany(
-                    "DELETE FROM message WHERE maildrop = ? AND uid = ? AND state = 3", [(maildrop, r[2]) for r in rows]
+                    "DELETE FROM message WHERE maildrop = ? AND uid = ? AND state = 3", [(maildrop, uid) for uid in new]
                 )
-                connection.executemany(_INSERT, rows)
-                self._raise_last_message(rows[-1][1])
-        return len(rows)
+                self._mark(maildrop, new, MessageState.SEEN, now)
+        return len(new)
+
+    def _mark(self, maildrop: int, uids: Iterable[str], state: MessageState, now: int) -> None:
+        """Add records of messages that were never retrieved."""
+        settled = (state, False, False, None, None, None, now, 0, 0.0, None)
+        rows = [(maildrop, self.next_id(), uid, 0, *UNKNOWN_IDENTITY, *settled) for uid in uids]
+        self._connection.executemany(_INSERT, rows)
+        self._raise_last_message(rows[-1][1])
+
+    def skip(self, maildrop: int, uids: Collection[str], *, now: int) -> set[str]:
+        """Mark messages as skipped, in any state but DELIVERING; return the UIDs that are left because of that."""
+        with self._reading():
+            rows = self._connection.execute(
+                "SELECT uid, max(state = 1) FROM message WHERE maildrop = ? AND uid IS NOT NULL GROUP BY uid",
+                (maildrop,),
+            )
+            known = {uid: delivering == 1 for uid, delivering in rows}
+        new = [uid for uid in dict.fromkeys(uids) if uid not in known]
+        with self._writing() as connection:
+            connection.executemany(
+                "UPDATE message SET state = 5, owed = 0, absent = NULL WHERE maildrop = ? AND uid = ?",
+                [(maildrop, uid) for uid in uids if known.get(uid) is False],
+            )
+            if new:
+                self._mark(maildrop, new, MessageState.SKIPPED, now)
+        return {uid for uid in uids if known.get(uid)}
+
+    def unskip(self, maildrop: int, uids: Collection[str]) -> None:
+        """Remove the records of messages that are skipped."""
+        with self._writing() as connection:
+            connection.executemany(
+                "DELETE FROM message WHERE maildrop = ? AND uid = ? AND state = 5", [(maildrop, uid) for uid in uids]
+            )
 
     def close_session(
         self,

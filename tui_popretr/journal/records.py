@@ -18,10 +18,11 @@ __all__ = [
     "Acceptance",
     "CapaHistory",
     "DeliveredMark",
+    "DeliveryRow",
     "Doubt",
     "HookTime",
     "Identity",
-    "JournalTotals",
+    "MailTotals",
     "Maildrop",
     "MaildropClock",
     "MessageFailure",
@@ -29,8 +30,10 @@ __all__ = [
     "NewRecord",
     "PipeliningFailure",
     "Record",
+    "SessionFigures",
     "SessionRow",
     "StandingRow",
+    "TallyRow",
     "deletion_key",
     "size_key",
     "uid_key",
@@ -231,6 +234,41 @@ class SessionRow(NamedTuple):
     messages: int
     octets: int
     error: str
+    seconds: float | None = None  # its duration; None from earlier versions
+
+
+class DeliveryRow(NamedTuple):
+    """One delivery, for history (facts.MessageDelivered). `time` is epoch seconds."""
+
+    client: str
+    run: int
+    time: float
+    number: int
+    uid: str | None
+    octets: int
+    destination: str
+    path: str | None
+    message_id: str | None
+    sender: str | None
+    name: str | None
+    subject: str | None
+
+
+class TallyRow(NamedTuple):
+    """Sums over the sessions that ended in an hour or a day."""
+
+    begin: int
+    sessions: int
+    failures: int
+    messages: int
+    octets: int
+
+
+class SessionFigures(NamedTuple):
+    """Medians: the duration of sessions in seconds, and octets a second of those with a message; None without one."""
+
+    duration: float | None
+    rate: float | None
 
 
 class StandingRow(NamedTuple):
@@ -252,7 +290,7 @@ class HookTime(NamedTuple):
     time: int
 
 
-class JournalTotals(NamedTuple):
+class MailTotals(NamedTuple):
     """Sums over sessions."""
 
     messages: int

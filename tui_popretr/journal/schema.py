@@ -11,9 +11,10 @@ from tui_popretr.errors import JournalFromFuture
 from tui_popretr.fs.folders import fsync_parent
 from tui_popretr.journal.errors import damaged
 from tui_popretr.journal.records import EARLIEST, LONGEST_STEP
+from tui_popretr.journal.totals_schema import FILL_TOTALS, TOTALS_TABLES
 
 APPLICATION_ID: Final = 0x506F7052  # "PopR"
-VERSION: Final = 6
+VERSION: Final = 7
 
 #: Octets. Files up to this size are checked completely at every opening (about 50 ms), larger ones by sample.
 FULL_CHECK_LIMIT: Final = 8 * 1024 * 1024
@@ -153,6 +154,7 @@ ALTER TABLE maildrop ADD COLUMN wall REAL NOT NULL DEFAULT 0;
 """
 _ALL_TABLES: Final = (
     f"{_TABLES}{_CLOCK}{_MESSAGE}{_MARK}{_TROUBLE}{_ACCEPTED}{_ACCEPTED_UTF8}{_MANNERS}{_CAPA}{_STANDING}"
+    f"{TOTALS_TABLES}"
 )
 
 # SQLite cannot change a check or a primary key, so the tables are created again. In version 3 a key with a space was a
@@ -198,11 +200,13 @@ _UPGRADES: Final = {
     3: _TO_VERSION_4,
     4: _TO_VERSION_5,
     5: _MARK,
+    6: TOTALS_TABLES + FILL_TOTALS,
 }
 #: By table: the version that introduced it.
 _SINCE: Final = {
     "accepted": 1,
     "capa": 4,
+    "delivery": 7,
     "hook": 5,
     "journal": 1,
     "maildrop": 1,
@@ -210,6 +214,7 @@ _SINCE: Final = {
     "message": 1,
     "session": 1,
     "standing": 5,
+    "tally": 7,
     "trouble": 1,
 }
 

@@ -1,4 +1,7 @@
-"""The files of a log, oldest first: those that match its configured path, or those with names like a given file."""
+"""The files of a log, oldest first: those that match its configured path, or those with names like a given file.
+
+A file may have been compressed with gzip.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from tui_popretr.config.model import LogSettings
+from tui_popretr.logs.compressed import SUFFIX
 from tui_popretr.logs.naming import TOKEN
 
 _DIGITS = {"DT": "[0-9]{4,8}(?:_[0-9]{4,6})?", "Y": "[0-9]{4}", "PID": "[0-9]+"}
@@ -16,7 +20,7 @@ _DIGITS = {"DT": "[0-9]{4,8}(?:_[0-9]{4,6})?", "Y": "[0-9]{4}", "PID": "[0-9]+"}
 _RANKS = ("Y", "M", "D", "h", "m", "s", "DT")
 _DATE = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2}(?:[0-9]{2}(?:[0-9]{2})?)?(?:_[0-9]{4}(?:[0-9]{2})?)?)(?![0-9])")
 _YEAR = re.compile("Y?(?:19|20)[0-9]{2}")
-_NUMBER = r"(?:\.(?P<number>[1-9][0-9]{0,8}))?"
+_NUMBER = rf"(?:\.(?P<number>[1-9][0-9]{{0,8}}))?(?:{re.escape(SUFFIX)})?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ def files_like(path: str) -> list[str]:
     """
     path = os.path.abspath(path)
     folder, name = os.path.split(path)
-    name = re.sub(r"(?<=.)\.[1-9][0-9]{0,8}$", "", name)
+    name = re.sub(r"(?<=.)\.[1-9][0-9]{0,8}$", "", name.removesuffix(SUFFIX))
     parts = [_similar_part(name, last=True)]
     parent, last = os.path.split(folder)
     if _YEAR.fullmatch(last):
@@ -83,7 +87,9 @@ def _similar_part(component: str, *, last: bool) -> _Part:
 def _ordered(folder: str, parts: Sequence[_Part]) -> list[str]:
     # Our own file.1 is newer than the file without a number, but logrotate's is older: so the times decide.
     found = sorted((stamp, _modified(path), number, path) for path, stamp, number in _walk(folder, parts, ()))
-    return [path for *_, path in found]
+    paths = {path for *_, path in found}
+    # While gzip compresses a file, both are there.
+    return [path for *_, path in found if not path.endswith(SUFFIX) or path.removesuffix(SUFFIX) not in paths]
 
 
 def _walk(

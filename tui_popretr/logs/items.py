@@ -40,6 +40,11 @@ def body(item: Item) -> str:
             return item.text
 
 
+def is_error(item: Item) -> bool:
+    """Return whether an item is a negative reply."""
+    return isinstance(item, DialogueLine) and item.direction is Direction.IN and item.text.startswith("-ERR")
+
+
 def logged(item: Item) -> str:
     """Return an item as in the transcript log, for copying and saving."""
     match item:

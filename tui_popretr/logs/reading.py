@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from tui_popretr.facts import DialogueLine
 from tui_popretr.fs.reading import open_regular
+from tui_popretr.logs.compressed import SUFFIX, current_name, open_log
 from tui_popretr.logs.items import Item, Line, Remark, SearchPattern, body, logged
 from tui_popretr.logs.transcript import parse_line
 from tui_popretr.text import visible
@@ -139,7 +140,8 @@ class TranscriptFiles:
         files = self._files()
         end: int | None = None
         if position is not None:
-            files = files[: files.index(position.path) + 1] if position.path in files else []
+            name = current_name(position.path, files)
+            files = files[: files.index(name) + 1] if name in files else []
             end = position.start
         for path in reversed(files):
             yield from lines_before(path, end)
@@ -149,7 +151,8 @@ class TranscriptFiles:
         files = self._files()
         start = 0
         if position is not None:
-            files = files[files.index(position.path) :] if position.path in files else []
+            name = current_name(position.path, files)
+            files = files[files.index(name) :] if name in files else []
             start = position.end
         for path in files:
             yield from lines_after(path, start)
@@ -161,7 +164,7 @@ def lines_before(path: str, end: int | None = None) -> Iterator[tuple[LinePositi
 
     A long line is cut. A file that cannot be read has no more lines.
     """
-    with suppress(OSError), open_regular(path) as file:
+    with suppress(OSError), open_log(path) as file:
         if end is None:
             end = file.seek(0, os.SEEK_END)
         offset = end
@@ -189,7 +192,7 @@ def lines_after(path: str, start: int = 0) -> Iterator[tuple[LinePosition, bytes
 
     A long line is cut. A file that cannot be read has no more lines.
     """
-    with suppress(OSError), open_regular(path) as file:
+    with suppress(OSError), open_log(path) as file:
         offset = start
         rest = b""
         while block := os.pread(file.fileno(), _BLOCK, offset):
@@ -228,6 +231,8 @@ class Follower:
     def poll(self) -> tuple[list[Line], int]:
         """Return the new lines, and the number of lines before them that were skipped."""
         lines: list[Line] = []
+        if self._path.endswith(SUFFIX):  # it grows no more
+            return lines, 0
         try:
             status = os.stat(self._path)
         except OSError:
@@ -270,7 +275,7 @@ class Follower:
 
 
 def _ends_line(path: str, end: int) -> bool:
-    with suppress(OSError), open_regular(path) as file:
+    with suppress(OSError), open_log(path) as file:
         return os.pread(file.fileno(), 1, end - 1) == b"\n"
     return False
 

@@ -6,7 +6,8 @@ import re
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from tui_popretr.mail.header import SHOWN_LIMIT, address, field
+from tui_popretr.mail.header import SHOWN_LIMIT, field
+from tui_popretr.mail.headline import Headline, read_headline
 from tui_popretr.text import visible
 
 #: At most this number of octets of a header is read.
@@ -84,7 +85,7 @@ class IdentityHasher:
     give the same header identity, with or without an empty line at the end.
     """
 
-    __slots__ = ("_beginning", "_complete", "_folder_data", "_header", "_searched", "_sender", "_utf8", "_whole")
+    __slots__ = ("_beginning", "_complete", "_folder_data", "_header", "_headline", "_searched", "_utf8", "_whole")
 
     def __init__(self, *, whole: bool = False, utf8: bool = False) -> None:
         """`whole`: hash the whole message, too, because the server has no usable UIDs. `utf8`: UTF-8 mode."""
@@ -94,7 +95,7 @@ class IdentityHasher:
         self._searched = 0
         self._header: Identity | None = None
         self._folder_data = False
-        self._sender: str | None = None
+        self._headline = Headline()
         self._whole = sha256() if whole else None
 
     def update(self, chunk: bytes) -> None:
@@ -130,10 +131,10 @@ class IdentityHasher:
         return Identity(self._whole.digest(), True, header.message_id, header.date, self._utf8)
 
     @property
-    def sender(self) -> str | None:
-        """The address of From, else of Sender, else None; neutralised."""
+    def headline(self) -> Headline:
+        """Sender and Subject."""
         self.header()
-        return self._sender
+        return self._headline
 
     @property
     def folder_data(self) -> bool:
@@ -148,11 +149,7 @@ class IdentityHasher:
             self._folder_data = field(header, lowered, b"subject") == _FOLDER_DATA
         if b"\nstatus" in lowered or b"\nx-status" in lowered or b"\nx-uidl" in lowered:
             hashed = _MUTABLE.sub(b"", header).rstrip(b"\r\n")
-        for name in (b"from", b"sender"):
-            value = field(header, lowered, name)
-            self._sender = address(value) if value else None
-            if self._sender is not None:
-                break
+        self._headline = read_headline(header, lowered)
         message_id = _message_id(header, lowered)
         date = field(header, lowered, b"date")
         return Identity(

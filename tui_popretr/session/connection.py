@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from math import inf
 
@@ -18,7 +19,7 @@ from tui_popretr.errors import (
     ServerStalled,
     TlsFailed,
 )
-from tui_popretr.facts import Dialogue, Direction, Said, SessionId, TlsDetails
+from tui_popretr.facts import DISCONNECTED, Dialogue, Direction, Part, Said, SessionId, TlsDetails
 from tui_popretr.faultpoints import Step
 from tui_popretr.net.stream import Stream
 from tui_popretr.net.tls import TlsContexts, TlsSession
@@ -67,6 +68,9 @@ class Pop3Connection:
         self._bodies = bodies
         self._partial_line = b""  # the beginning of a line of a message, without its end
         self._waiting = trio.CancelScope()
+        self._sent = 0  # commands
+        self._in_flight: deque[tuple[int, float]] = deque()  # the number of each command, and when it was sent
+        self._opened = trio.current_time()
         #: The number of commands in the last write.
         self.sent_together = 0
         self._remaining: float | None = None  # seconds to the deadline, while no task waits
@@ -109,8 +113,10 @@ class Pop3Connection:
         with _MAP_ERRORS:
             data = self.machine.send_many(commands)
         self.sent_together = len(commands)
+        numbers = self._count(len(commands))
         if self._bus.wants_dialogue:
-            self._publish([(Direction.OUT, command.shown()) for command in commands])
+            said = [(Direction.OUT, command.shown()) for command in commands]
+            self._publish(said, [Part(number) for number in numbers])
         await trio.lowlevel.checkpoint_if_cancelled()
         sent = self.stream.send_nowait(data)
         if sent < len(data):  # hardly ever, so that most commands need no deadline for sending
@@ -154,6 +160,7 @@ class Pop3Connection:
         patience = server.tls.patience(self.timeout)
         with trio.move_on_after(patience) as scope:
             self.tls = await self.stream.start_tls(TlsSession(server.tls, server.host, server.written, contexts))
+            self._opened = trio.current_time()
         if scope.cancelled_caught:
             raise TlsFailed(
                 f"the TLS handshake took longer than {patience:g} s",
@@ -166,12 +173,12 @@ class Pop3Connection:
     def close(self) -> None:
         """Close the connection at once."""
         self.stream.close()
-        self.event("Disconnect")
+        self.event(DISCONNECTED)
 
     def event(self, text: str) -> None:
         """Add a remark to the transcript."""
         if self._bus.wants_dialogue:
-            self._publish([(Direction.EVENT, text)])
+            self._publish([(Direction.EVENT, text)], ())
 
     # --- internals ----------------------------------------------------------------------------------------------------
 
@@ -196,6 +203,8 @@ class Pop3Connection:
             self._renew()
         if self._bus.wants_dialogue:
             self._transcribe(events)
+        while len(self._in_flight) > self.machine.outstanding:
+            self._in_flight.popleft()
         return events
 
     def _renew(self) -> None:
@@ -203,20 +212,43 @@ class Pop3Connection:
         self._remaining = None
         self._progress = 0
 
+    def _count(self, commands: int) -> Sequence[int]:
+        """Return the numbers of commands that the machine has just registered."""
+        if self.machine.outstanding == len(self._in_flight):  # an answer to a challenge belongs to its AUTH
+            return [self._in_flight[-1][0]] if commands else ()
+        now, first = trio.current_time(), self._sent + 1
+        self._sent += commands
+        numbers = range(first, first + commands)
+        self._in_flight.extend([(number, now) for number in numbers])
+        return numbers
+
     def _transcribe(self, events: list[Event]) -> None:
         said: list[Said] = []
+        parts: list[Part] = []
+        now = trio.current_time()
         for event in events:
+            # The machine returns events in the order of the commands; the greeting comes before the first.
+            number, sent = self._in_flight[0] if self._in_flight else (0, self._opened)
+            part = Part(number)
             if isinstance(event, BodyChunk):
                 if self._bodies:
                     said += self._body(event.data)
             elif isinstance(event, BodyEnd):
                 said.append((Direction.EVENT, f"Received MessageBody octets={event.octets}"))
+                part = Part(number, None, event.octets)
             elif isinstance(event, Listing):
                 said += self._rows(event.data.splitlines())
+                parts += [part] * (len(said) - len(parts) - 1)
+                part = Part(number, None, len(event.data))
             else:
                 said.append((Direction.IN, visible(event.line)))
+                if not isinstance(event, Continuation):
+                    part = Part(number, round((now - sent) * 1000, 3))
+            parts += [part] * (len(said) - len(parts))
+            if event.final:
+                self._in_flight.popleft()
         if said:
-            self._publish(said)
+            self._publish(said, parts)
 
     def _body(self, data: bytes) -> list[Said]:
         *lines, rest = (self._partial_line + data).split(b"\n")
@@ -230,8 +262,8 @@ class Pop3Connection:
             said.append((Direction.EVENT, f"{len(rows) - len(shown)} more rows"))
         return [*said, (Direction.IN, ".")]
 
-    def _publish(self, said: list[Said]) -> None:
-        self._bus.publish_dialogue(Dialogue(self._session, self._clock.now(), said))
+    def _publish(self, said: list[Said], parts: Sequence[Part]) -> None:
+        self._bus.publish_dialogue(Dialogue(self._session, self._clock.now(), said, parts))
 
 
 class _ProtocolErrorMapping:

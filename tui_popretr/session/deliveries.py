@@ -22,6 +22,7 @@ from tui_popretr.errors import (
     PopretrError,
 )
 from tui_popretr.journal.records import Doubt, MessageState, NewRecord, Record
+from tui_popretr.mail.headline import Headline
 from tui_popretr.mail.identity import Identity
 from tui_popretr.pop3 import Reply
 from tui_popretr.session.plan import IN_DOUBT, Fetch, Listed, Verify, to_delete
@@ -60,7 +61,7 @@ class Deliveries:
         self._report = report
         self._failures_in_a_row = 0
         self._send, self._receive = trio.open_memory_channel[PendingDelivery](math.inf)
-        self._under_way: dict[PendingDelivery, tuple[Fetch | Verify, str | None]] = {}  # with the sender
+        self._under_way: dict[PendingDelivery, tuple[Fetch | Verify, Headline]] = {}
         self._resolving = 0
         self._stopping = False
         self._discarding = trio.CancelScope()
@@ -78,7 +79,7 @@ class Deliveries:
     # --- to the committer ---------------------------------------------------------------------------------------------
 
     async def submit(
-        self, job: Fetch | Verify, draft: AnyDraft, identity: Identity, octets: int, sender: str | None, doubt: Doubt
+        self, job: Fetch | Verify, draft: AnyDraft, identity: Identity, octets: int, headline: Headline, doubt: Doubt
     ) -> None:
         """Submit a message to the committer; wait only until the committer has room for it."""
         listed = job.listed
@@ -93,7 +94,7 @@ class Deliveries:
             delete_pending=not context.policy.preserve and doubt is Doubt.NONE,
             tmp=draft.tmp,
             final=draft.final,
-            audit=context.audit(draft.description, identity.message_id, octets, sender),
+            audit=context.audit(draft.description, identity.message_id, octets, headline.sender),
             time=time,
             doubt=doubt,
             born=born,
@@ -103,7 +104,7 @@ class Deliveries:
             draft.exclude_recipients(accepted)
             draft.message_id = identity.searchable
         delivery = Pending(draft, record, self._send)
-        self._under_way[delivery] = job, sender
+        self._under_way[delivery] = job, headline
         self.undurable += octets
         try:
             await context.lane.put(delivery)
@@ -151,7 +152,7 @@ class Deliveries:
 
     def _take(self, delivery: PendingDelivery) -> None:
         record = delivery.record
-        job, sender = self._under_way.pop(delivery)
+        job, headline = self._under_way.pop(delivery)
         self.undurable -= record.octets
         if delivery.error is not None:
             self.not_stored(job, delivery.error)
@@ -159,7 +160,7 @@ class Deliveries:
         self._failures_in_a_row = 0
         if record.delete_pending:
             self._window.delete(job.listed, record.id)
-        self._report.delivered(job.listed, delivery, sender)
+        self._report.delivered(job.listed, delivery, headline)
         if isinstance(job, Fetch) and job.refusal:
             self._report.saved(job.listed, job.refusal, record.final)
 

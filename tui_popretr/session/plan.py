@@ -7,7 +7,7 @@ again, the server forgets all deletions of that connection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from operator import itemgetter
 
@@ -130,6 +130,25 @@ class Plan:
         ]
         # A different message that now has the UID may have been delivered without one.
         return Plan(work, without_uid=self.without_uid)
+
+    def for_user(self, wanted: Sequence[Listed], done: Collection[Listed]) -> Plan:
+        """Return the plan that retrieves these messages whatever the rules say, and nothing else.
+
+        Those in `done` were retrieved by this session already: they are deleted, if that is planned. What has broken a
+        connection of this session is not tried again.
+        """
+        broke = {skip.listed for skip in self.skips if skip.failure and skip.silent}
+        jobs = {job.listed: job for job in (*self.work, *self.separate_deletions)}
+        work: list[Fetch | Verify] = []
+        for listed in wanted:
+            job = jobs.get(listed)
+            if listed in broke:
+                continue
+            if listed not in done:
+                work.append(job if isinstance(job, Fetch) else Fetch(listed))
+            elif isinstance(job, Verify):
+                work.append(job)
+        return Plan(work, skips=[skip for skip in self.skips if skip.listed in broke or skip.listed not in wanted])
 
     @property
     def fetches(self) -> list[Fetch]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tui_popretr.bus import Bus
+from tui_popretr.commands import MessageKey
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import DeliveryFailed, PasswordUnavailable, PopretrError
 from tui_popretr.facts import SessionAdvanced, SessionId, Stage
+from tui_popretr.logs.lines import message_name
 from tui_popretr.pop3 import Capabilities
 from tui_popretr.session.breaks import ConnectionBrokeError, Reconnections
+from tui_popretr.session.connection import Pop3Connection
 from tui_popretr.session.exploration import Exploration
+from tui_popretr.session.headers import CHANGED, GONE, find, read_headers
 from tui_popretr.session.maildrop import MaildropJournal
-from tui_popretr.session.plan import Fetch, Plan, Policy, Verify
+from tui_popretr.session.plan import Fetch, Listed, Plan, Policy, Verify
 from tui_popretr.session.report import SessionReport
 from tui_popretr.session.retrieval import Retrieval
 from tui_popretr.session.storage import Storage
@@ -43,13 +48,16 @@ class Preparation:
         journal: MaildropJournal,
         report: SessionReport,
         reconnections: Reconnections,
+        wanted: Sequence[MessageKey] = (),
     ) -> None:
+        """`wanted`: retrieve just these messages, whatever the rules say."""
         self._session = session
         self._client = client
         self._bus = bus
         self._journal = journal
         self._report = report
         self._reconnections = reconnections
+        self._wanted = wanted
         #: Whether a login succeeded.
         self.logged_in = False
         #: LOGIN-DELAY of the server in seconds (RFC 2449 §6.5); None: unknown.
@@ -75,6 +83,8 @@ class Preparation:
             self._apply_capabilities(found.capabilities)
         reason = found.no_deletion_reason
         policy = Policy.of(self._client.retention, keep_all=bool(reason))
+        if self._wanted:
+            policy = replace(policy, max_size=None, max_messages=None)
         if reason:
             self._report.warn(f"nothing is deleted in this session: {reason}")
         self._bus.publish(SessionAdvanced(self._session, Stage.LISTING))
@@ -82,6 +92,8 @@ class Preparation:
         plan = await self._journal.plan(maildrop, listing, policy, self._reconnections.last)
         if only is not None:
             plan = plan.only(only)
+        elif self._wanted:
+            plan = plan.for_user(await self._find_wanted(connection, listing, exploration), self._report.delivered_now)
         destination_error = await self._check_destination(plan, storage)
         if only is None:
             self._report.planned(plan, listing, found.octets)
@@ -95,6 +107,24 @@ class Preparation:
             deletions_last=self._reconnections.deletions_last,
         )
         return Prepared(retrieval, policy, plan.separate_deletions, destination_error)
+
+    async def _find_wanted(
+        self, connection: Pop3Connection, listing: Sequence[Listed], exploration: Exploration
+    ) -> list[Listed]:
+        """Return the messages that the user named, if they are still the same; warn of the others."""
+        found = {key: listed for key in self._wanted if (listed := find(listing, key)) is not None}
+        numbers = [listed.number for key, listed in found.items() if key.digest]
+        headers = await read_headers(connection, numbers, pipelining=exploration.pipelined)
+        wanted: list[Listed] = []
+        for key in self._wanted:
+            listed = found.get(key)
+            header = None if listed is None else headers.get(listed.number)  # None as well if TOP is refused
+            if listed is None or (header is not None and header.digest != key.digest):
+                name = message_name(key.number, key.uid, key.size)
+                self._report.warn(f"{name} is not retrieved: {GONE if listed is None else CHANGED}")
+            else:
+                wanted.append(listed)
+        return wanted
 
     def _apply_capabilities(self, capabilities: Capabilities) -> None:
         """Apply the limits that the server announces (RFC 2449 §6.5, §6.7)."""

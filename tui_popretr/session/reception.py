@@ -215,7 +215,7 @@ class Reception:
         record = self._known.match(earlier, identity, event.octets, incoming.hasher)
         # The remaining work is recorded before the first await; otherwise the retrieval would seem to be finished.
         if record is None:
-            submit = partial(self._deliveries.submit, job, draft, identity, event.octets, incoming.hasher.sender)
+            submit = partial(self._deliveries.submit, job, draft, identity, event.octets, incoming.hasher.headline)
             await self._accept_or_hold(wholeness, submit, draft)
         elif record.doubt is Doubt.UNPROVEN and record.state is not MessageState.DELIVERING:
             await self._accept_or_hold(wholeness, partial(self._resolve, job, record), None)

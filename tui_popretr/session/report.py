@@ -18,6 +18,7 @@ from tui_popretr.facts import (
 )
 from tui_popretr.journal.records import Doubt
 from tui_popretr.logs.lines import message_name
+from tui_popretr.mail.headline import Headline
 from tui_popretr.session.counters import SessionCounters
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.plan import Listed, Plan
@@ -32,6 +33,9 @@ class SessionReport:
 
     def __init__(self, session: SessionId, bus: Bus, clock: Clock, failures: Failures) -> None:
         self.counters = SessionCounters()
+        #: The messages delivered in this session, if `remember` is set.
+        self.delivered_now: set[Listed] = set()
+        self.remember = False
         self._session = session
         self._publish = bus.publish
         self._clock = clock
@@ -80,10 +84,12 @@ class SessionReport:
 
     # --- one message --------------------------------------------------------------------------------------------------
 
-    def delivered(self, listed: Listed, delivery: PendingDelivery, sender: str | None) -> None:
+    def delivered(self, listed: Listed, delivery: PendingDelivery, headline: Headline) -> None:
         """Report that a message is durable and recorded in the journal."""
         record, octets = delivery.record, delivery.record.octets
         self.counters.deliver(octets)
+        if self.remember:
+            self.delivered_now.add(listed)
         if listed.uid is None:  # with a UID, the journal clears the failures itself
             self._failures.clear(listed.failure_key)
         self._publish(
@@ -96,7 +102,9 @@ class SessionReport:
                 destination=delivery.draft.description,
                 path=record.final,
                 message_id=record.identity.message_id,
-                sender=sender,
+                sender=headline.sender,
+                name=headline.name,
+                subject=headline.subject,
             )
         )
         if record.doubt is Doubt.SHORT:

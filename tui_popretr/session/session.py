@@ -43,12 +43,14 @@ A session that succeeds ends in PREPARING, after its last connection.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from enum import Enum, auto
 from functools import partial
 
 import trio
 
 from tui_popretr import faultpoints
+from tui_popretr.commands import MessageKey
 from tui_popretr.config.model import ClientSettings
 from tui_popretr.errors import CommandRefused, JournalError, PopretrError, SessionStopped, out_of_threads
 from tui_popretr.facts import Level, SessionAdvanced, SessionClosed, SessionId, SessionResult, SessionStarted, Stage
@@ -102,7 +104,10 @@ _ENDING = {State.STOPPING, State.ABANDONED}
 class Session:
     """One run of one client. run() raises nothing but trio.Cancelled; an error is in its result."""
 
-    def __init__(self, client: ClientSettings, run: int, context: SessionContext) -> None:
+    def __init__(
+        self, client: ClientSettings, run: int, context: SessionContext, wanted: Sequence[MessageKey] = ()
+    ) -> None:
+        """With `wanted`, just these messages are retrieved, whatever the rules say."""
         self.id = session = SessionId(client.id, run)
         self._context = context
         services, bus, clock = context.services, context.bus, context.clock
@@ -111,7 +116,8 @@ class Session:
         self._journal = MaildropJournal(services.journal, clock, self._failures)
         pipelining = Pipelining(client.server, services.pipelining_history, services.journal, clock)
         self._reconnections = Reconnections(pipelining, self._failures, self._report)
-        self._preparation = Preparation(session, client, bus, self._journal, self._report, self._reconnections)
+        self._report.remember = bool(wanted)
+        self._preparation = Preparation(session, client, bus, self._journal, self._report, self._reconnections, wanted)
         setup = ConnectionSetup(session, client, bus, clock, context.connect, context.timeout, context.connections)
         memory = CapaMemory(services.capa_histories, services.journal, clock)
         self._explore = partial(Exploration, setup, memory, pipelining)

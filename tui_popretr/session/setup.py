@@ -25,6 +25,7 @@ from tui_popretr.facts import (
     CapabilitiesLearned,
     Dialogue,
     Direction,
+    Part,
     SessionAdvanced,
     SessionConnected,
     SessionId,
@@ -93,7 +94,7 @@ class ConnectionSetup:
         if bus.wants_dialogue:
             secured = f" ({tls.version})" if tls else ""
             text = f"Connection from {stream.local} to {stream.remote}{secured}"
-            bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)]))
+            bus.publish_dialogue(Dialogue(self.session, now, [(Direction.OPENED, text)], [Part(0)]))
 
     async def greet(self, connection: Pop3Connection) -> Greeting:
         """Wait for the greeting. Raises if it is -ERR."""

@@ -12,10 +12,12 @@ from typing import Any, ClassVar, Final
 
 from textual._xterm_parser import XTermParser
 from textual.app import App, ScreenError
+from textual.content import Content
 from textual.css.query import QueryError
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Region
 from textual.message import Message
-from textual.widget import MountError
+from textual.widget import MountError, Widget
 
 from tui_popretr.process import job
 
@@ -45,10 +47,25 @@ NAMES: Final[dict[type, dict[str, str]]] = {
         "_sigtstp_application": "overridden: Textual's can block for ever within the signal handler",
         "_sigcont_application": "overridden for the same reason",
     },
+    Widget: {
+        "_border_title": "set: the property would draw the whole widget again, with all that is in it",
+        "_border_subtitle": "set for the same reason",
+    },
     XTermParser: {"feed": "keys in, messages out; the module is private", "tick": "a lone escape after its timeout"},
 }
 #: Raised when a widget is missing.
 _MISSING: Final = (QueryError, MountError, ScreenError)
+
+
+def set_border_labels(widget: Widget, title: Content, subtitle: Content) -> None:
+    """Set the texts in the upper and the lower edge of a widget with a border; only changed ones are drawn."""
+    width, height = widget.size.width + 2, widget.size.height
+    if widget._border_title is None or not title.is_same(widget._border_title):
+        widget._border_title = title
+        widget.refresh(Region(-1, -1, width, 1))
+    if widget._border_subtitle is None or not subtitle.is_same(widget._border_subtitle):
+        widget._border_subtitle = subtitle
+        widget.refresh(Region(-1, height, width, 1))
 
 
 class EndingApp(App[int]):

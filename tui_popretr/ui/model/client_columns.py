@@ -38,6 +38,7 @@ COLUMNS: Final = (
 )
 #: From this width on, the column of the next run has room for the whole progress of a retrieval.
 PROGRESS: Final = 36
+#: The columns that are shown in any case, unless hidden.
 _ALWAYS: Final[dict[int, int]] = {ClientColumn.STATE: 12, ClientColumn.ID: 10, ClientColumn.WHEN: 10}
 
 
@@ -50,9 +51,10 @@ class Wanted(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def client_columns(room: int, wanted: Wanted) -> tuple[Placed, ...]:
-    """Return the columns that fit into a client list `room` cells wide."""
-    return lay_out(_ALWAYS, _steps(room, wanted), room)
+def client_columns(room: int, wanted: Wanted, hidden: frozenset[int] = frozenset()) -> tuple[Placed, ...]:
+    """Return the columns that fit into a client list `room` cells wide, without the hidden ones."""
+    always = {index: width for index, width in _ALWAYS.items() if index not in hidden}
+    return lay_out(always, [step for step in _steps(room, wanted) if step[0] not in hidden], room)
 
 
 def _steps(room: int, wanted: Wanted) -> list[Step]:

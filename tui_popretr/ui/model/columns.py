@@ -70,13 +70,14 @@ def lay_out(always: Mapping[int, int], steps: Iterable[Step], room: int) -> tupl
 
 
 @lru_cache(maxsize=64)
-def by_priority(columns: tuple[Column, ...], room: int) -> tuple[Placed, ...]:
-    """Return the columns that fit, the last one stretched to the end.
+def by_priority(columns: tuple[Column, ...], room: int, hidden: frozenset[int] = frozenset()) -> tuple[Placed, ...]:
+    """Return the columns that fit, the last one stretched to the end, without the hidden ones.
 
     Columns are added by priority until one does not fit. Room that is left goes to the one with the highest priority,
     up to its `most`, then evenly to the others.
     """
-    first, *others = sorted(range(len(columns)), key=lambda index: -columns[index].priority)
+    wanted = [index for index in range(len(columns)) if index not in hidden]
+    first, *others = sorted(wanted, key=lambda index: -columns[index].priority)
     left = room - GUTTER - columns[first].least
     shown = [first]
     for index in others:

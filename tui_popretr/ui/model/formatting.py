@@ -70,6 +70,13 @@ def rate(octets_a_second: float) -> str:
     return f"{wording.size(round(octets_a_second))}/s"
 
 
+def milliseconds(count: float) -> str:
+    """Return a short time: "4.2 ms", "340 ms", and from a second on as duration() does: "1.2 s"."""
+    if count >= 999.5:
+        return wording.duration(count / 1000)
+    return f"{count:.1f} ms" if count < 9.95 else f"{count:.0f} ms"
+
+
 def join(parts: Iterable[str]) -> str:
     """Return the parts that are not empty, joined with middle dots."""
     return SEPARATOR.join(part for part in parts if part)

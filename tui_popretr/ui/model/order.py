@@ -7,6 +7,7 @@ from enum import Enum
 
 from tui_popretr.status import ClientState, ClientView
 from tui_popretr.ui.model.client_columns import ClientColumn
+from tui_popretr.ui.model.filtering import Words
 
 
 class Order(Enum):
@@ -51,10 +52,9 @@ _RANKS = {
 }
 
 
-def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> tuple[str, ...]:
-    """Return the ids of the clients that have all words of the filter in their descriptions, in order."""
-    wanted = filter_.casefold().split()
-    ids = [each for each, client in clients.items() if not wanted or _matches(client, wanted)]
+def listed(clients: Mapping[str, ClientView], order: Order, words: Words) -> tuple[str, ...]:
+    """Return the ids of the clients whose descriptions match the filter, in order."""
+    ids = [each for each, client in clients.items() if not words or words.match(_described(client))]
     match order:
         case Order.STATE:
             ids.sort(key=lambda each: _RANKS[clients[each].state])
@@ -69,11 +69,10 @@ def listed(clients: Mapping[str, ClientView], order: Order, filter_: str) -> tup
     return tuple(ids)
 
 
-def _matches(client: ClientView, wanted: list[str]) -> bool:
+def _described(client: ClientView) -> str:
     info = client.info
     error = client.last.error if client.last is not None else ""
-    text = f"{info.id} {info.server} {info.recip} {client.state.word} {error}".casefold()
-    return all(each in text for each in wanted)
+    return f"{info.id} {info.server} {info.recip} {client.state.word} {error}"
 
 
 def _due(client: ClientView) -> tuple[int, float]:

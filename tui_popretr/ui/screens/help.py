@@ -52,7 +52,7 @@ def help_text(app: App[int], sections: Sequence[Section]) -> Text:
                 if shown not in keys:
                     keys.append(shown)
         if lines:
-            text.append(f"{heading}\n", "bold underline")
+            text.append(f"{heading}\n", "bold cyan")
             for description, keys in lines.items():
                 text.append(set_cell_size(" ".join(keys), _KEYS), "bold")
                 text.append(f" {description}\n")

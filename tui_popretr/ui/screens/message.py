@@ -69,20 +69,7 @@ class MessageScreen(TextDialog):
             yield Line("")
             yield Line(read)
             return
-        fields = [
-            Pair(name, value, "bold" if name.lower() == "subject" else "")
-            for name, value in read.header
-            if self._whole or name.lower() in _USUAL
-        ]
-        yield from fields
-        yield Pair("File", read.path, "dim")
-        yield Line("")
-        for line in read.lines:
-            yield Line(line)
-        if read.problem:
-            yield Line(read.problem, "red")
-        if read.note:
-            yield Line(f"({read.note})", "dim")
+        yield from excerpt_parts(read, whole=self._whole)
         yield Heading("Delivery")
         yield from self._known()
 
@@ -101,3 +88,21 @@ class MessageScreen(TextDialog):
         yield Pair("delivered to", visible(mail.destination))
         if mail.sender:
             yield Pair("sender", visible(mail.sender))
+        if mail.subject:
+            yield Pair("subject", visible(mail.subject))
+
+
+def excerpt_parts(read: mailfile.Excerpt, *, whole: bool) -> Iterator[Part]:
+    """Yield the beginning of a message: its usual header fields, or with `whole` all, and its text."""
+    for name, value in read.header:
+        if whole or name.lower() in _USUAL:
+            yield Pair(name, value, "bold" if name.lower() == "subject" else "")
+    if read.path:
+        yield Pair("File", read.path, "dim")
+    yield Line("")
+    for line in read.lines:
+        yield Line(line)
+    if read.problem:
+        yield Line(read.problem, "red")
+    if read.note:
+        yield Line(f"({read.note})", "dim")

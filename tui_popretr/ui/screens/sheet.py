@@ -59,7 +59,7 @@ def typeset(parts: Iterable[Part], columns: int) -> Text:
         match part:
             case Heading(title):
                 text.append("\n" if text else "")
-                text.append(title, "bold underline")
+                text.append(title, "bold cyan")
             case Pair(name, value, style):
                 name = fitted(name, min(max(1, columns - 4), max(indent - 2, cell_len(name))))
                 text.append(name, "dim").append("  ")
@@ -84,7 +84,7 @@ class TextDialog(ModalScreen[None]):
         height: auto;
         max-height: 100%;
         padding: 0 1;
-        border: round $primary;
+        border: round $border;
         border-title-style: bold;
         background: $background;
         scrollbar-size-vertical: 1;
@@ -108,6 +108,11 @@ class TextDialog(ModalScreen[None]):
     #: The text about keys on the lower edge.
     KEYS: ClassVar[str] = "esc back"
 
+    @property
+    def keys(self) -> str:
+        """The text about the keys that have an effect now."""
+        return self.KEYS
+
     def __init__(self, title: str) -> None:
         super().__init__()
         self._title = title
@@ -121,7 +126,7 @@ class TextDialog(ModalScreen[None]):
         # with the focus, a scrolling container takes the keys itself
         with VerticalScroll(can_focus=False) as box:
             box.border_title = Content(sanitize(self._title))
-            box.border_subtitle = self.KEYS
+            box.border_subtitle = self.keys
             yield Static(markup=False)
 
     def on_resize(self) -> None:

@@ -6,17 +6,13 @@ import os
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.events import Resize
 from textual.geometry import Size
-from textual.reactive import Reactive
 from textual.screen import Screen
-from textual.theme import BUILTIN_THEMES
-from textual.widgets import Input
 
 from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
@@ -24,21 +20,30 @@ from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.mailbox import Connection
 from tui_popretr.status import ClientState, View
 from tui_popretr.text import visible
+from tui_popretr.ui.model.memory import Remembered
 from tui_popretr.ui.model.order import Order
 from tui_popretr.ui.shell.palette import DashboardCommands
+from tui_popretr.ui.shell.queries import Queries
 from tui_popretr.ui.shell.source import Source
-from tui_popretr.ui.textual_private import EndingApp
+from tui_popretr.ui.shell.themes import THEMES, ThemedApp
 from tui_popretr.ui.widgets.body import TABS, Body, tab_class
 from tui_popretr.ui.widgets.clients import ClientList
-from tui_popretr.ui.widgets.filterbar import FilterBar, FilterInput
+from tui_popretr.ui.widgets.filterbar import FilterInput
+from tui_popretr.ui.widgets.header import Header
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar
 from tui_popretr.ui.widgets.totals import TotalsBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
+from tui_popretr.ui.widgets.transcript_tab import TranscriptTab
 from tui_popretr.wording import reload_result
 
 if TYPE_CHECKING:
+    from tui_popretr.ui.model.exchanges import Exchange
     from tui_popretr.ui.screens.details import ClientDetails
+    from tui_popretr.ui.screens.exchange import Mail
+    from tui_popretr.ui.widgets.exchanges import ExchangesTable
+    from tui_popretr.ui.widgets.statistics import StatisticsTab
+    from tui_popretr.ui.widgets.waiting import ServerTab
 
 #: The seconds between two polls for facts, and between two updates of what time alone changes.
 DRAIN = 0.1
@@ -46,19 +51,14 @@ TICK = 1.0
 #: The seconds for which a notice is shown.
 NOTICE = 5.0
 
-#: The themes that `t` goes through, where this Textual has them; the first follows the terminal's palette.
-THEMES = ("ansi-dark", "ansi-light", "textual-dark", "textual-light", "nord", "gruvbox")
 
-
-class Dashboard(EndingApp):
+class Dashboard(ThemedApp):
     """Shows the facts of a source until the user quits or the source ends."""
 
     TITLE = "tui-popretr"
     PRINTS_TRACEBACK = False  # run_dashboard raises the exception
     CSS_PATH = os.path.join(os.path.dirname(__file__), "dashboard.tcss")
     COMMANDS: ClassVar = {DashboardCommands}
-    #: Set from the start: a change would style and draw the first screen twice.
-    theme = Reactive(next(each for each in THEMES if each in BUILTIN_THEMES))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run_now", "Run now"),
         Binding("R", "run_all", "Run all", key_display="R"),
@@ -71,11 +71,14 @@ class Dashboard(EndingApp):
         Binding("2", "tab(1)", "Messages", show=False),
         Binding("3", "tab(2)", "Log", show=False),
         Binding("4", "tab(3)", "History", show=False),
+        Binding("5", "tab(4)", "On server", show=False),
+        Binding("6", "tab(5)", "Statistics", show=False),
         Binding("left,h", "turn_tab(-1)", "Previous tab", show=False),
         Binding("right,l", "turn_tab(1)", "Next tab", show=False),
         Binding("a", "all_dialogue", "All/selected", show=False),
         Binding("escape", "step_back", "Back", show=False),
         Binding("ctrl+r", "reload", "Reload configuration", show=False),
+        Binding("E", "edit", "Edit the configuration", show=False, key_display="E"),
         Binding("t", "next_theme", "Theme", show=False),
         Binding("ctrl+p", "command_palette", "Commands", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -91,33 +94,50 @@ class Dashboard(EndingApp):
         source: Source,
         *,
         title: str = "",
+        host: str = "",
         history: TranscriptFiles | None = None,
         detaches: bool = False,
+        theme: str = THEMES[0],
+        remembered: Remembered | None = None,
+        config: str | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
-        """`title` is shown in the line of totals; `history` is the transcript on disk, if one is written.
+        """`title` and `host` are shown at the top; `history` is the transcript on disk, if one is written.
 
-        `detaches`: sessions go on when the dashboard ends, so it asks nothing.
+        `detaches`: sessions go on when the dashboard ends, so it asks nothing. `theme` is for this terminal, unless
+        the user has `remembered` another one. `config` is the path of the configuration.
         """
-        super().__init__(driver_class=driver_class)
-        self.animation_level = "none"
-        self._themes = [each for each in THEMES if each in self.available_themes]
+        self._remembered = remembered or Remembered()
+        super().__init__(theme=self._remembered.theme or theme, driver_class=driver_class)
         self.source = source
         self.view = View()
         self._heading = title
+        self._host = host
+        self._config = config
+        self._began = source.boottime()
         self._history = history
         self._detaches = detaches
         self._answers: list[Future[str]] = []
+        self._queries = Queries(self)
         self._pausing: set[str] = set()
         self._all_dialogue = False
+        self._theme_chosen = False
+        #: The widgets with choices that are remembered.
+        self._choices: tuple[ClientList, TranscriptTab, Body] | None = None
         self._details: ClientDetails | None = None
 
     # --- widgets ------------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
+        yield Header(self._host, self._heading)
         yield TotalsBar(self._heading)
         clients = ClientList(self.source.boottime, self.source.now)
-        yield Body(clients, TranscriptPane(self._history, now=self.source.now))
+        transcript = TranscriptPane(self._history, now=self.source.now)
+        clients.order = next((each for each in Order if each.word == self._remembered.order), Order.CONFIGURATION)
+        transcript.wrap, transcript.stamps = self._remembered.wrap, self._remembered.times
+        tab = TranscriptTab(transcript, exchanges=self._remembered.exchanges)
+        self._choices = clients, tab, Body(clients, tab, hidden=self._remembered.hidden)
+        yield self._choices[-1]
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -126,6 +146,7 @@ class Dashboard(EndingApp):
         self._main = self.screen
         self._arrange()
         self._list.focus()
+        self._show_time()
         self.set_interval(DRAIN, self.drain)
         self.set_interval(TICK, self.tick)
         self.drain()
@@ -144,10 +165,6 @@ class Dashboard(EndingApp):
         return self._main.query_one(Body)
 
     @property
-    def _filter(self) -> FilterBar:
-        return self._main.query_one(FilterBar)
-
-    @property
     def _shown(self) -> bool:
         """Whether the widgets exist. While the app closes, timers run for a moment longer than widgets exist."""
         try:
@@ -156,8 +173,8 @@ class Dashboard(EndingApp):
             return False
 
     @property
-    def _transcript(self) -> TranscriptPane:
-        return self._main.query_one(TranscriptPane)
+    def _transcript(self) -> TranscriptTab:
+        return self._main.query_one(TranscriptTab)
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -174,6 +191,7 @@ class Dashboard(EndingApp):
         if drained.lines or drained.dropped:
             self._transcript.add(drained.lines, drained.dropped)
         self._report_answers()
+        self._queries.drain()
         if not alive:
             self.exit(0)
 
@@ -203,11 +221,11 @@ class Dashboard(EndingApp):
         self._list.refresh_view(self.view, changed)
         self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
         self._refresh_details()
-        self._show_matches()
 
     def _show_connection(self, connection: Connection) -> None:
         """Show the state of the connection to the daemon; without one, nothing runs and nothing is planned."""
         self._main.query_one(TotalsBar).set_connection(connection)
+        self._main.query_one(Header).set_connection(connection)
         if not connection.connected:
             self._pausing.clear()
             self.view.forget_running()
@@ -219,10 +237,16 @@ class Dashboard(EndingApp):
             return
         self.view.apply((), self.source.boottime(), self.source.now())
         self._list.tick()
+        self._body.refresh_pane(self.view)
+        self._show_time()
         self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
         self._refresh_details()
 
+    def _show_time(self) -> None:
+        self._main.query_one(Header).set_time(self.source.now(), self.source.boottime() - self._began)
+
     def _refresh_details(self) -> None:
+        self._body.refresh_details(self.view)
         if self._details is not None and self.screen is self._details:
             self._details.refresh_view(self.view)
 
@@ -241,6 +265,10 @@ class Dashboard(EndingApp):
     def perform(self, command: Command) -> None:
         """Send a command to the source; its answer becomes a notice."""
         self._answers.append(self.source.perform(command))
+        self.drain_soon()
+
+    def drain_soon(self) -> None:
+        """Look for an answer earlier than at the next regular time."""
         self.set_timer(DRAIN / 5, self.drain)
 
     def show_notice(self, text: str, *, error: bool = False) -> None:
@@ -306,6 +334,8 @@ class Dashboard(EndingApp):
 
     def _arrange(self, size: Size | None = None) -> None:
         self._body.fit_to(size or self.size, len(self.view.clients))
+        self._main.query_one(Header).display = self._body.framed
+        self._main.query_one(TotalsBar).set_titled(not self._body.framed)
 
     def action_next_pane(self) -> None:
         self._body.focus_part(tabs=not self._body.in_tabs)
@@ -331,17 +361,51 @@ class Dashboard(EndingApp):
         self._transcript.show_client(None if self._all_dialogue else self.selected)
 
     def action_step_back(self) -> None:
-        """Leave the tabs, else remove the filter, else leave the full screen."""
+        """Leave the tabs, else the full screen. A table removes its filter first."""
         if self._body.in_tabs:
             self._body.focus_part(tabs=False)
-        elif self._list.filter or self._filter.display:
-            self._close_filter()
         elif self._body.full:
             self.action_full()
+
+    def action_form(self) -> None:
+        """Change the form of the transcript, and show it."""
+        self.action_tab(0)
+        self._transcript.action_form()
+
+    def action_filter_exchanges(self) -> None:
+        """Show the exchanges, and ask for a filter."""
+        self.action_tab(0)
+        self._transcript.action_filter_exchanges()
+
+    def action_list_waiting(self) -> None:
+        """List what waits on the server of the selected client."""
+        self._body.show_server(self.view)
+
+    def on_exchanges_table_opened(self, event: ExchangesTable.Opened) -> None:
+        from tui_popretr.ui.screens.exchange import ExchangeScreen
+
+        self.push_screen(ExchangeScreen(event.exchange, self._mail_of(event.exchange)))
+
+    def _mail_of(self, exchange: Exchange) -> Mail | None:
+        """Return the message that a command is about, if its delivery is known."""
+        if exchange.message is None:
+            return None
+        wanted = exchange.session, exchange.message
+        return next((each for each in reversed(self.view.mails) if (each[1].session, each[1].number) == wanted), None)
+
+    def on_statistics_tab_wanted(self, event: StatisticsTab.Wanted) -> None:
+        self._queries.read_statistics(event.tab, event.client)
+
+    def on_server_tab_list_wanted(self, event: ServerTab.ListWanted) -> None:
+        self._queries.list_waiting(event.tab, event.client)
+
+    def on_server_tab_wanted(self, event: ServerTab.Wanted) -> None:
+        self._queries.act(event.tab, event.action, event.client, event.messages)
 
     # --- clients ------------------------------------------------------------------------------------------------------
 
     def on_client_list_selected(self) -> None:
+        self._body.selection_changed(self.view)
         if not self._all_dialogue:
             self._show_dialogue()
 
@@ -361,7 +425,6 @@ class Dashboard(EndingApp):
     def go_to(self, client: str) -> None:
         """Select a client, wherever it is, and show the list."""
         self._list.select(client)
-        self._filter.set_text(self._list.filter)
         self._body.focus_part(tabs=False)
 
     def action_sort(self) -> None:
@@ -371,56 +434,70 @@ class Dashboard(EndingApp):
         order = self._list.order
         self.show_notice(f"sorted by {order.word}" if order is not Order.CONFIGURATION else "as in the configuration")
 
-    # --- filter -------------------------------------------------------------------------------------------------------
-
     def action_filter(self) -> None:
         self._body.ensure_visible(tabs=False)
-        self._filter.ask()
-        self._arrange()
-        self._show_matches()
+        self._list.action_filter()
 
-    def on_client_list_filter_wanted(self) -> None:
-        self.action_filter()
+    # --- manners ------------------------------------------------------------------------------------------------------
 
-    @on(Input.Changed, "#filter")
-    def _filter_typed(self, event: Input.Changed) -> None:
-        self._list.set_filter(event.value)
-        self._show_matches()
+    @property
+    def remembered(self) -> Remembered:
+        """The user's choices, for the next run."""
+        if self._choices is None:
+            return self._remembered
+        clients, tab, body = self._choices  # the app has ended: nothing can be found in it any more
+        return Remembered(
+            theme=self.theme if self._theme_chosen else self._remembered.theme,
+            order=clients.order.word,
+            exchanges=tab.in_exchanges,
+            wrap=tab.pane.wrap,
+            times=tab.pane.stamps,
+            hidden=body.hidden_columns,
+        )
 
-    @on(Input.Submitted, "#filter")
-    def _filter_entered(self) -> None:
-        if not self._list.filter.strip():
-            self._close_filter()
-        self._list.focus()
+    def action_edit(self) -> None:
+        """Open the configuration in the user's editor, and offer to read it again."""
+        if self._config is None:
+            self.show_notice("there is no configuration file to edit", error=True)
+            return
+        from tui_popretr.ui.shell import editor
 
-    def _close_filter(self) -> None:
-        self._list.set_filter("")
-        self._filter.set_text("")
-        self._filter.display = False
-        self._arrange()
-        self._list.focus()
+        before = editor.content(self._config)
+        try:
+            words = editor.command(os.environ, self._config, editor.line_of(self._config, before, self.selected))
+            with self.suspend():
+                problem = editor.run(words)
+        except (ValueError, SuspendNotSupported) as error:
+            problem = f"no editor can be started: {error}"
+        if problem:
+            self.show_notice(problem, error=True)
+        if editor.content(self._config) != before:
+            self._offer_reload()
 
-    def _show_matches(self) -> None:
-        self._filter.show_matches(len(self._list.rows), len(self.view.clients))
+    def _offer_reload(self) -> None:
+        from tui_popretr.ui.screens.confirm import ConfirmScreen
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.action_reload()
+
+        self.push_screen(ConfirmScreen("The configuration has changed.", "", "Read it again now?"), answered)
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
-    def action_press(self, key: str) -> None:
-        """Press a key: a click in the key bar."""
-        self.simulate_key(key)
-
     def action_next_theme(self) -> None:
-        if self._themes:
-            known = self.theme in self._themes
-            self.theme = self._themes[(self._themes.index(self.theme) + 1) % len(self._themes) if known else 0]
-            self.show_notice(f"theme {self.theme}")
+        self._theme_chosen = True
+        self.show_notice(f"theme {self.next_theme()}")
 
     def action_help(self) -> None:
         from tui_popretr.ui.screens.details import ClientDetails
         from tui_popretr.ui.screens.help import HelpScreen, Section
+        from tui_popretr.ui.widgets.exchanges import ExchangesTable
 
         panes = (
+            ("Transcript, both forms", TranscriptTab),
             ("Transcript", TranscriptPane),
+            ("Exchanges", ExchangesTable),
             *((TABS[number], tab_class(number)) for number in range(1, len(TABS))),
             ("Client details", ClientDetails),
         )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
+from tui_popretr.answers import Answer
 from tui_popretr.clock import Clock, SystemClock
-from tui_popretr.commands import Command, Shutdown
+from tui_popretr.commands import Command, Query, Shutdown
 from tui_popretr.control import snapshots
 from tui_popretr.control.client import (
     SILENT,
@@ -22,9 +25,9 @@ from tui_popretr.control.client import (
     NoDaemonError,
     RequestRefusedError,
 )
-from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json
+from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json, from_json
 from tui_popretr.control.messages import Hello
-from tui_popretr.control.requests import request_of
+from tui_popretr.control.requests import changes, request_of, request_of_query
 from tui_popretr.facts import DialogueLine, Level, Noted
 from tui_popretr.mailbox import LINES, Connection, Drained, Mailbox
 from tui_popretr.status import View
@@ -40,10 +43,11 @@ _ENDED: Final = "the daemon has ended"
 
 
 class _Asked(NamedTuple):
-    """A request that waits for its answer until `deadline`, in seconds of boottime."""
+    """A request that waits for its answer until `deadline`, in seconds of boottime. `read` makes it of the JSON."""
 
-    answer: Future[str]
+    answer: Future[Any]
     deadline: float
+    read: Callable[[object], object]
 
 
 class AttachedSource:
@@ -117,24 +121,34 @@ class AttachedSource:
             self._client.interrupt()
 
     def perform(self, command: Command) -> Future[str]:
-        answer: Future[str] = Future()
+        if isinstance(command, Shutdown) and not self._read_only:  # the daemon goes on without this dashboard
+            return _refused("an attached dashboard cannot do this")
+        return self._request(*request_of(command), TIMEOUT, str, changes=True)
+
+    def ask(self, query: Query) -> Future[Answer]:
+        # It may have to wait until a session has ended, however long that takes.
+        name, fields, kind = request_of_query(query)
+        return self._request(name, fields, math.inf, partial(from_json, kind), changes=changes(query))
+
+    def _request(
+        self, name: str, fields: dict[str, object], patience: float, read: Callable[[object], object], *, changes: bool
+    ) -> Future[Any]:
+        """Send a request; the future has what `read` makes of the answer, or a ValueError. `patience`: seconds."""
+        answer: Future[Any] = Future()
         try:
-            if self._read_only:
+            if self._read_only and changes:
                 raise ValueError("this dashboard is read-only; attach without --read-only for actions")
-            if isinstance(command, Shutdown):  # the daemon goes on without this dashboard
-                raise ValueError("an attached dashboard cannot do this")
-            request, fields = request_of(command)
             with self._changed:
                 if self._client is None or not self._watching:
                     raise ValueError(f"{self._lost}, so this cannot be done")
                 try:
-                    number = self._client.send_at_once(request, **fields)
+                    number = self._client.send_at_once(name, **fields)
                 except DaemonError as problem:
                     self._silent = not isinstance(problem, ConnectionLostError)
                     raise
-                self._asked[number] = _Asked(answer, self._clock.boottime() + TIMEOUT)
+                self._asked[number] = _Asked(answer, self._clock.boottime() + patience, read)
         except (ValueError, DaemonError) as problem:
-            answer.set_exception(ValueError(str(problem)))
+            return _refused(str(problem))
         return answer
 
     def report(self, text: str) -> None:
@@ -265,7 +279,18 @@ class AttachedSource:
         if "error" in message:
             asked.answer.set_exception(ValueError(str(message["error"])))
         else:
-            asked.answer.set_result(str(message.get("ok")))
+            try:
+                result = asked.read(message.get("ok"))
+            except InvalidMessageError as problem:
+                asked.answer.set_exception(ValueError(f"the daemon sent an invalid answer: {problem}"))
+                raise
+            asked.answer.set_result(result)
+
+
+def _refused(why: str) -> Future[Any]:
+    answer: Future[Any] = Future()
+    answer.set_exception(ValueError(why))
+    return answer
 
 
 def _lines_after(known: list[DialogueLine], lines: list[DialogueLine]) -> list[DialogueLine]:

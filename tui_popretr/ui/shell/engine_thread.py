@@ -12,7 +12,8 @@ from types import TracebackType
 
 import trio
 
-from tui_popretr.commands import Command, Shutdown
+from tui_popretr.answers import Answer
+from tui_popretr.commands import Command, Query, Shutdown
 from tui_popretr.engine.service import LAST_DEADLINE, Engine
 from tui_popretr.facts import Level
 from tui_popretr.process.interpreter import responsive_threads
@@ -83,6 +84,24 @@ class EngineThread:
             if self._token is None:
                 raise trio.RunFinishedError
             self._token.run_sync_soon(carry_out)
+        except trio.RunFinishedError:
+            answer.set_exception(ValueError("the engine has ended"))
+        return answer
+
+    def ask(self, query: Query) -> Future[Answer]:
+        """Send a query to the engine; the future has its answer, or the ValueError. Any thread, never blocks."""
+        answer: Future[Answer] = Future()
+
+        def answered(result: Answer | ValueError) -> None:
+            if isinstance(result, ValueError):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)
+
+        try:
+            if self._token is None:
+                raise trio.RunFinishedError
+            self._token.run_sync_soon(self.engine.ask_soon, query, answered)
         except trio.RunFinishedError:
             answer.set_exception(ValueError("the engine has ended"))
         return answer

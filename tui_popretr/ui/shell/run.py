@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from tui_popretr.mailbox import Mailbox
 from tui_popretr.process.interpreter import permanent
 from tui_popretr.process.signals import SignalWatcher
 from tui_popretr.process.terminal_state import TerminalState
+from tui_popretr.ui.model.memory import recall, remember, state_folder
 from tui_popretr.ui.shell.attached import AttachedSource
 from tui_popretr.ui.shell.defects import Defects
 from tui_popretr.ui.shell.engine_thread import EngineThread
@@ -26,13 +28,20 @@ if TYPE_CHECKING:
     from tui_popretr.ui.shell.app import Dashboard
 
 
-def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", defects: Defects | None = None) -> int:
+def run_dashboard(
+    engine: Engine,
+    *,
+    no_mouse: bool = False,
+    title: str = "",
+    config: str | None = None,
+    defects: Defects | None = None,
+) -> int:
     """Run engine and dashboard until the user, a signal or a lost terminal ends both; return the exit code.
 
     The engine starts before Textual is loaded. In any case, sessions end with QUIT and the terminal is restored.
     A second SIGTERM or SIGINT ends the program at once, with 128 + its number. `defects` is the on_failure of the
-    engine's bus; its lines are printed when the terminal is restored. Raises the error that ended the engine or the
-    dashboard.
+    engine's bus; its lines are printed when the terminal is restored. `config` is the path of the configuration.
+    Raises the error that ended the engine or the dashboard.
     """
     defects = defects or Defects()
     mailbox, terminal_state = Mailbox(), TerminalState()
@@ -64,9 +73,12 @@ def run_dashboard(engine: Engine, *, no_mouse: bool = False, title: str = "", de
 
     signals = SignalWatcher(stop, cancel, cleanup=cleanup, finished=lambda: not thread.alive)
     with defects, signals, thread:
-        app = _load(lambda: engine.settings.transcript, EngineSource(thread, mailbox, engine.clock), title)
+        app = _load(
+            lambda: engine.settings.transcript, EngineSource(thread, mailbox, engine.clock), title, config=config
+        )
         if thread.alive and not asked:
             app.run(mouse=not no_mouse)
+            remember(state_folder(), app.remembered)
         signals.stopping()
         thread.end()
         if app.view.running and thread.alive:
@@ -108,9 +120,10 @@ def run_attached(
     signals = SignalWatcher(leave, leave, cleanup=cleanup)
     with defects, signals, AttachedSource(first, read_only=read_only) as source:
         defects.report = source.report
-        app = _load(lambda: transcript, source, title, detaches=True)
+        app = _load(lambda: transcript, source, title, config=first.hello.config, detaches=True)
         if not asked:
             app.run(mouse=not no_mouse)
+            remember(state_folder(), app.remembered)
         signals.stopping()
     if signals.second_signal is not None:
         return 128 + signals.second_signal
@@ -120,7 +133,12 @@ def run_attached(
 
 
 def _load(
-    transcript: Callable[[], LogSettings | None], source: Source, title: str, *, detaches: bool = False
+    transcript: Callable[[], LogSettings | None],
+    source: Source,
+    title: str,
+    *,
+    config: str | None,
+    detaches: bool = False,
 ) -> Dashboard:
     """Return the dashboard. Textual is imported only here: that takes as long as the rest of the start.
 
@@ -130,12 +148,23 @@ def _load(
         from tui_popretr.logs.reading import TranscriptFiles
         from tui_popretr.ui.shell.app import Dashboard
         from tui_popretr.ui.shell.terminal import Terminal
+        from tui_popretr.ui.shell.themes import first_theme
 
         def files() -> list[str]:
             log = transcript()
             return [] if log is None else files_of(log)
 
-        return Dashboard(source, title=title, history=TranscriptFiles(files), detaches=detaches, driver_class=Terminal)
+        return Dashboard(
+            source,
+            title=title,
+            host=os.uname().nodename,
+            history=TranscriptFiles(files),
+            detaches=detaches,
+            theme=first_theme(os.environ),
+            remembered=recall(state_folder()),
+            config=config,
+            driver_class=Terminal,
+        )
 
 
 def _print_ending(running: int) -> None:

@@ -6,8 +6,9 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
+from tui_popretr.answers import Answer
 from tui_popretr.clock import Clock, SystemClock
-from tui_popretr.commands import Command
+from tui_popretr.commands import Command, Query
 from tui_popretr.mailbox import Drained, Mailbox
 from tui_popretr.ui.shell.engine_thread import EngineThread
 
@@ -21,6 +22,10 @@ class Source(Protocol):
 
     def perform(self, command: Command) -> Future[str]:
         """Send a command; the future has the answer as text, or a ValueError."""
+        ...
+
+    def ask(self, query: Query) -> Future[Answer]:
+        """Send a query; the future has its answer, which may take as long as a session, or a ValueError."""
         ...
 
     def report(self, text: str) -> None:
@@ -54,6 +59,9 @@ class EngineSource:
 
     def perform(self, command: Command) -> Future[str]:
         return self._engine.perform(command)
+
+    def ask(self, query: Query) -> Future[Answer]:
+        return self._engine.ask(query)
 
     def report(self, text: str) -> None:
         self._engine.report(text)

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,9 +21,13 @@ from tui_popretr.ui import work
 from tui_popretr.ui.model.dialogue import LIMIT
 from tui_popretr.ui.screens.help import HelpScreen
 from tui_popretr.ui.shell.terminal import Terminal
-from tui_popretr.ui.textual_private import EndingApp
+from tui_popretr.ui.shell.themes import THEMES, ThemedApp, first_theme
 from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.transcript import TranscriptPane
+from tui_popretr.ui.widgets.transcript_tab import TranscriptTab
+
+if TYPE_CHECKING:
+    from tui_popretr.ui.widgets.exchanges import ExchangesTable
 
 #: Seconds between two readings of the file.
 POLL = 1.0
@@ -31,7 +35,7 @@ POLL = 1.0
 _FIRST = LIMIT // 2
 
 
-class TranscriptViewer(EndingApp):
+class TranscriptViewer(ThemedApp):
     """Shows the end of a log and follows it."""
 
     TITLE = "tui-popretr transcript"
@@ -44,33 +48,33 @@ class TranscriptViewer(EndingApp):
         Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
     ]
     ENABLE_COMMAND_PALETTE = False
-    THEMES: ClassVar = ("ansi-dark", "ansi-light", "textual-dark", "textual-light")
 
-    def __init__(self, lines: list[Line], history: TranscriptFiles, follower: Follower, *, title: str) -> None:
+    def __init__(
+        self, lines: list[Line], history: TranscriptFiles, follower: Follower, *, title: str, theme: str = THEMES[0]
+    ) -> None:
         """`lines` are the last ones before the follower's beginning; `history` has those before them."""
-        super().__init__(driver_class=Terminal)
-        self.animation_level = "none"
+        super().__init__(theme=theme, driver_class=Terminal)
         self._lines = lines
         self._follower = follower
         self._pane = TranscriptPane(history, title=title)
+        self._tab = TranscriptTab(self._pane)
         self._polling = False
         self._trouble = ""
 
     def compose(self) -> ComposeResult:
-        yield self._pane
+        yield self._tab
         yield KeyBar()
 
     def on_mount(self) -> None:
         if self.ending:
             return
-        self.action_next_theme()
         for number in ending_signals():
             # exit() restores the terminal. In a test's thread, no handlers can be set.
             with suppress(ValueError, RuntimeError):
                 asyncio.get_running_loop().add_signal_handler(number, self.exit, 0)
-        self._pane.add(self._lines, 0)
+        self._tab.add(self._lines, 0)
         self._lines = []
-        self._pane.focus()
+        self._tab.focus()
         self.set_interval(POLL, self.poll)
 
     async def poll(self) -> None:
@@ -86,7 +90,7 @@ class TranscriptViewer(EndingApp):
             self._polling = False
         self._trouble = ""
         if lines or dropped:
-            self._pane.add(lines, dropped)
+            self._tab.add(lines, dropped)
 
     def _poll_failed(self, why: str) -> None:
         if why != self._trouble:  # once, although it is tried every second
@@ -95,6 +99,9 @@ class TranscriptViewer(EndingApp):
 
     def action_one_client(self) -> None:
         """Show only the client of the line under the cursor, or all again."""
+        if self._tab.in_exchanges:
+            self._tab.show_client(None if self._pane.client is not None else self._tab.client_at_cursor)
+            return
         if self._pane.client is not None:
             self._pane.show_client_here(None)
             return
@@ -102,17 +109,24 @@ class TranscriptViewer(EndingApp):
         if isinstance(item, DialogueLine):
             self._pane.show_client_here(item.session.client)
 
-    def action_next_theme(self) -> None:
-        themes = [theme for theme in self.THEMES if theme in self.available_themes] or [self.theme]
-        number = themes.index(self.theme) + 1 if self.theme in themes and self._pane.view.shown else 0
-        self.theme = themes[number % len(themes)]
+    def on_exchanges_table_opened(self, event: ExchangesTable.Opened) -> None:
+        from tui_popretr.ui.screens.exchange import ExchangeScreen
 
-    def action_press(self, key: str) -> None:
-        """Press a key: a click in the key bar."""
-        self.simulate_key(key)
+        self.push_screen(ExchangeScreen(event.exchange))
+
+    def action_next_theme(self) -> None:
+        self.next_theme()
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen([("Transcript", TranscriptPane.BINDINGS), ("Program", self.BINDINGS)]))
+        from tui_popretr.ui.widgets.exchanges import ExchangesTable
+
+        forms = (
+            ("Both forms", TranscriptTab.BINDINGS),
+            ("Program", self.BINDINGS),
+            ("Dialogue", TranscriptPane.BINDINGS),
+            ("Exchanges", ExchangesTable.BINDINGS),
+        )
+        self.push_screen(HelpScreen(forms))
 
     def action_ask_quit(self) -> None:
         self.exit(0)
@@ -140,7 +154,7 @@ def open_viewer(path: str, files: Callable[[str], list[str]] = files_like) -> Tr
         raise UsageError(f"cannot read {path}: {describe_os_error(error)}") from None
     history = TranscriptFiles(of_interest)
     piece = history.before(follower.position, _FIRST)
-    return TranscriptViewer(piece.lines, history, follower, title=os.path.basename(path))
+    return TranscriptViewer(piece.lines, history, follower, title=os.path.basename(path), theme=first_theme(os.environ))
 
 
 def _behind(paths: list[str], path: str) -> list[str]:

@@ -18,23 +18,25 @@ from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import fitted
 from tui_popretr.ui.model.client_columns import COLUMNS, PROGRESS, ClientColumn
 from tui_popretr.ui.model.columns import Placed
-from tui_popretr.ui.widgets.styled import DIM, PLAIN, Cell
+from tui_popretr.ui.widgets.styled import ACCENT, ACTIVE, BAD, DIM, GOOD, PLAIN, WARN, Cell
 
 _STYLES = {
-    ClientState.WAITING: PLAIN,
-    ClientState.QUEUED: Style(color="yellow"),
-    ClientState.CONNECTING: Style(color="cyan"),
-    ClientState.LOGIN: Style(color="cyan"),
-    ClientState.LISTING: Style(color="cyan"),
-    ClientState.RETRIEVING: Style(color="cyan", bold=True),
-    ClientState.CLOSING: Style(color="cyan"),
-    ClientState.PAUSED: Style(color="yellow"),
-    ClientState.FAILED: Style(color="red", bold=True),
-    ClientState.DONE: Style(color="green"),
+    ClientState.WAITING: DIM,
+    ClientState.QUEUED: ACCENT,
+    ClientState.CONNECTING: ACCENT,
+    ClientState.LOGIN: ACCENT,
+    ClientState.LISTING: ACCENT,
+    ClientState.RETRIEVING: ACTIVE,
+    ClientState.CLOSING: ACCENT,
+    ClientState.PAUSED: WARN,
+    ClientState.FAILED: BAD,
+    ClientState.DONE: DIM,
     ClientState.DISABLED: DIM,
-    ClientState.UNKNOWN: Style(color="yellow"),
+    ClientState.UNKNOWN: WARN,
 }
-_BAD: Final = Style(color="red")
+_FAILURE: Final = Style(color="red")
+#: For this many seconds, what has succeeded is green.
+_JUST: Final = 60
 _BAR_LEAST: Final = 5
 _BAR_MOST: Final = 12
 #: Under a minute, the age of a result is shown in steps of this many seconds: each step has to be drawn.
@@ -66,7 +68,8 @@ def client_cells(client: ClientView, columns: Sequence[Placed], at: Moment) -> l
             last = columns[columns.index(each) + 1]
             placed = Placed(each.index, each.x, last.x + last.width - each.x)
         text = _text(client, placed, at, has_last=has_last)
-        cells.append((placed, Cell(fitted(text, placed.width, right=COLUMNS[each.index].right), _style(client, each))))
+        style = _style(client, each, at, has_last=has_last)
+        cells.append((placed, Cell(fitted(text, placed.width, right=COLUMNS[each.index].right), style)))
         free = placed.x + placed.width
     return cells
 
@@ -122,7 +125,17 @@ def _progress(client: ClientView, now: float, width: int) -> str:
     return text
 
 
-def _style(client: ClientView, placed: Placed) -> Style:
+def _style_of_last(last: SessionResult | PastSession | None, at: Moment) -> Style:
+    if last is None:
+        return PLAIN
+    if last.code is not ExitCode.OK:
+        return _FAILURE
+    if not last.messages:
+        return DIM
+    return GOOD if (at.wall - last.ended).total_seconds() < _JUST else PLAIN
+
+
+def _style(client: ClientView, placed: Placed, at: Moment, *, has_last: bool) -> Style:
     if client.state is ClientState.DISABLED:
         return DIM
     match placed.index:
@@ -130,8 +143,10 @@ def _style(client: ClientView, placed: Placed) -> Style:
             return _STYLES[client.state]
         case ClientColumn.WHEN if client.state.running:
             return _STYLES[client.state]
+        case ClientColumn.WHEN if has_last:
+            return PLAIN
         case ClientColumn.LAST | ClientColumn.WHEN:
-            return _BAD if client.last is not None and client.last.code is not ExitCode.OK else PLAIN
+            return _style_of_last(client.last, at)
         case ClientColumn.SERVER | ClientColumn.RECIP | ClientColumn.PAST:
             return DIM
         case _:

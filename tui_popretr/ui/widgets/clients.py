@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime
 from typing import ClassVar
 
@@ -14,20 +14,21 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from tui_popretr.status import View
-from tui_popretr.ui.model.client_columns import COLUMNS, Wanted, client_columns
+from tui_popretr.ui.model.client_columns import COLUMNS, ClientColumn, Wanted, client_columns
 from tui_popretr.ui.model.columns import Column, Placed
 from tui_popretr.ui.model.order import Order, listed
 from tui_popretr.ui.widgets.client_rows import Moment, client_cells
+from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.tables import PlacedCell, Table
 
 
-class ClientList(Table[str]):
+class ClientList(FilteredTable[str]):
     """Shows the clients of a view by their ids. The cursor stays with its client when rows are sorted or filtered."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Details"),
         Binding("s", "sort", "Sort"),
-        Binding("slash", "filter", "Filter", key_display="/"),
+        *FilteredTable.BINDINGS[:3],
         *Table.BINDINGS[:-1],
         Binding("end,G", "edge(1)", "Last", show=False),
     ]
@@ -51,9 +52,6 @@ class ClientList(Table[str]):
             super().__init__()
             self.client = client
 
-    class FilterWanted(Message):
-        """The user wants to type a filter."""
-
     class Sorted(Message):
         """The order changed."""
 
@@ -67,7 +65,6 @@ class ClientList(Table[str]):
         self._wanted = Wanted()
         self._at = self._moment()
         self.order = Order.CONFIGURATION
-        self.filter = ""
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -95,10 +92,22 @@ class ClientList(Table[str]):
             self._at = self._moment()
             self.draw_timed()
 
-    def set_filter(self, text: str) -> None:
-        """Show only the clients whose id, server, recip, state or last result contain all words of the text."""
-        self.filter = text
+    @property
+    def matches(self) -> tuple[int, int]:
+        return len(self.rows), len(self._known)
+
+    def filter_changed(self) -> None:
         self._set_rows(self._listed())
+
+    def empty(self) -> str:
+        if self._known:
+            return "No client matches. Esc removes the filter."
+        return "There are no clients. Ctrl+R reads the configuration again when it has some."
+
+    def status_words(self) -> Iterator[str]:
+        yield from super().status_words()
+        if self.order is not Order.CONFIGURATION:
+            yield f"by {self.order.word}"
 
     def set_order(self, order: Order) -> None:
         """Sort the rows."""
@@ -107,11 +116,12 @@ class ClientList(Table[str]):
         self.post_message(self.Sorted())
 
     def _listed(self) -> tuple[str, ...]:
-        return listed(self._view.clients, self.order, self.filter)
+        return listed(self._view.clients, self.order, self._words)
 
     def _set_rows(self, rows: tuple[str, ...]) -> None:
         self._indexes = {each: index for index, each in enumerate(rows)}
         self.set_rows(rows)
+        self.filter_bar.show_matches()
 
     def find(self, rows: Sequence[str], row: str, near: int) -> int:  # noqa: ARG002 - the dictionary is quicker
         return self._indexes.get(row, near)
@@ -121,7 +131,7 @@ class ClientList(Table[str]):
     def select(self, client: str) -> None:
         """Select a client; a filter that hides it is removed."""
         if client not in self._indexes and client in self._view.clients:
-            self.set_filter("")
+            self.filter_bar.close()
         if client in self._indexes:
             self.move_to(self._indexes[client])
 
@@ -141,13 +151,14 @@ class ClientList(Table[str]):
     def action_sort(self) -> None:
         self.set_order(self.order.next)
 
-    def action_filter(self) -> None:
-        self.post_message(self.FilterWanted())
-
     # --- drawing ------------------------------------------------------------------------------------------------------
 
+    @property
+    def main_column(self) -> int:
+        return ClientColumn.ID
+
     def columns(self, room: int) -> tuple[Placed, ...]:
-        return client_columns(room, self._wanted)
+        return client_columns(room, self._wanted, self.hidden)
 
     def title(self, column: Column) -> str:
         if self.order.column is None or COLUMNS[self.order.column] is not column:

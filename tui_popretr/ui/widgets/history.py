@@ -17,19 +17,20 @@ from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
 from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
 from tui_popretr.ui.widgets.clients import ClientList
+from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.styled import BAD, DIM, GOOD, PLAIN, Cell
-from tui_popretr.ui.widgets.tables import Table, same
+from tui_popretr.ui.widgets.tables import same
 
 Ended = tuple[str, SessionResult | PastSession]
 
 
-class HistoryTab(Table[Ended]):
+class HistoryTab(FilteredTable[Ended]):
     """Newest last; of all clients, or of the selected one. Enter shows a session in full."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Whole result"),
         Binding("c,a", "toggle_all", "All/selected client"),
-        *Table.BINDINGS,
+        *FilteredTable.BINDINGS,
     ]
 
     COLUMNS = (
@@ -71,17 +72,22 @@ class HistoryTab(Table[Ended]):
         self._filter()
 
     def _filter(self) -> None:
-        self.set_rows(self._ended if self.all else tuple(each for each in self._ended if each[0] == self.client))
+        self.show(self._ended if self.all else tuple(each for each in self._ended if each[0] == self.client))
+
+    def status_words(self) -> Iterator[str]:
+        if not self.all:
+            yield f"only {self.client}"
+        yield from super().status_words()
 
     def title(self, column: Column) -> str:
         if column.title == "Result" and not self.all:
             return f"Result (only {self.client})"
         return column.title
 
-    def empty(self) -> str:
+    def nothing(self) -> str:
         if self._ended:
             return f"No session of {self.client} has ended yet. c shows those of all clients."
-        return "No session has ended yet."
+        return "No session has ended yet. r runs the selected client now."
 
     def cells(self, row: Ended) -> Sequence[Cell]:
         client, session = row

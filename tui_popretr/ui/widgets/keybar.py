@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from rich.cells import cell_len
 from rich.style import Style
-from rich.text import Text
+from textual import events
 from textual.binding import Binding
+from textual.strip import Strip
 from textual.widget import Widget
+
+from tui_popretr.ui.widgets.styled import ACCENT, DIM, PLAIN, Cell, line
 
 #: Always shown, at the end.
 _LAST = ("help", "ask_quit", "detach")
 
 
 class KeyBar(Widget):
-    """Shows the active bindings with show=True; keys that do not fit are only in the help."""
+    """Shows the active bindings with show=True; keys that do not fit are only in the help. A click presses a key."""
+
+    DEFAULT_CSS = "KeyBar { height: 1; }"
 
     def __init__(self) -> None:
         super().__init__(id="keybar")
@@ -20,7 +28,19 @@ class KeyBar(Widget):
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
-    def render(self) -> Text:
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
+        size = self.size.width
+        return line((Cell(text, style) for text, style, _ in self._labels(size)), size, self.rich_style)
+
+    def on_click(self, event: events.Click) -> None:
+        x = 0
+        for text, _, key in self._labels(self.size.width):
+            if x <= event.x < x + cell_len(text) and key:
+                self.app.simulate_key(key)
+            x += cell_len(text)
+
+    def _labels(self, size: int) -> Iterator[tuple[str, Style, str]]:
+        """Yield the texts that fit into `size` cells, with their styles and the keys that a click presses."""
         first: list[Binding] = []
         last: list[Binding] = []
         seen: set[str] = set()
@@ -29,20 +49,18 @@ class KeyBar(Widget):
             if binding.show and binding.action not in seen:
                 seen.add(binding.action)
                 (last if binding.action in _LAST else first).append(binding)
-        end = [self._label(binding) for binding in last]
-        room = self.size.width - sum(label.cell_len for label in end)
-        line = Text(no_wrap=True, overflow="crop")
+        room = size - sum(self._width(binding) for binding in last)
         for binding in first:
-            label = self._label(binding)
-            if label.cell_len <= room:
-                room -= label.cell_len
-                line.append_text(label)
-        line.append(" " * max(0, room))
-        for label in end:
-            line.append_text(label)
-        return line
+            if self._width(binding) <= room:
+                room -= self._width(binding)
+                yield from self._label(binding)
+        yield " " * max(0, room), PLAIN, ""
+        for binding in last:
+            yield from self._label(binding)
 
-    def _label(self, binding: Binding) -> Text:
-        click = Style(meta={"@click": f"app.press('{binding.key}')"})
-        label = Text(f" {self.app.get_key_display(binding)}", Style(bold=True) + click)
-        return label.append(f" {binding.description} ", Style(dim=True) + click)
+    def _width(self, binding: Binding) -> int:
+        return sum(cell_len(text) for text, _, _ in self._label(binding))
+
+    def _label(self, binding: Binding) -> Iterator[tuple[str, Style, str]]:
+        yield f" {self.app.get_key_display(binding)}", ACCENT, binding.key
+        yield f" {binding.description} ", DIM, binding.key

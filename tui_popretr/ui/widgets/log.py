@@ -13,21 +13,22 @@ from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
 from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
+from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.styled import BAD, DIM, PLAIN, WARN, Cell
-from tui_popretr.ui.widgets.tables import Table, same
+from tui_popretr.ui.widgets.tables import same
 
 _LEVELS: Final = tuple(Level)
 _STYLES: Final = {Level.DEBUG: DIM, Level.INFO: PLAIN, Level.WARNING: WARN, Level.ERROR: BAD}
 _GLYPHS: Final = {Level.DEBUG: "·", Level.INFO: "i", Level.WARNING: "!", Level.ERROR: "✗"}
 
 
-class LogTab(Table[Noted]):
+class LogTab(FilteredTable[Noted]):
     """Newest last; enter shows a line in full."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Whole line"),
         Binding("v", "next_level", "Level"),
-        *Table.BINDINGS,
+        *FilteredTable.BINDINGS,
     ]
 
     COLUMNS = (
@@ -57,14 +58,19 @@ class LogTab(Table[Noted]):
 
     def _filter(self) -> None:
         least = _LEVELS.index(self.level)
-        self.set_rows(tuple(each for each in self._notes if _LEVELS.index(each.level) >= least))
+        self.show(tuple(each for each in self._notes if _LEVELS.index(each.level) >= least))
+
+    def status_words(self) -> Iterator[str]:
+        if self.level is not Level.DEBUG:
+            yield f"{self.level.value} and worse" if self.level is not Level.ERROR else "errors"
+        yield from super().status_words()
 
     def title(self, column: Column) -> str:
         if column.title == "Text" and self.level is not Level.DEBUG:
             return f"Text ({self.level.value}{'s only' if self.level is Level.ERROR else ' and worse'})"
         return column.title
 
-    def empty(self) -> str:
+    def nothing(self) -> str:
         if self._notes:
             return f"Nothing of level {self.level.value} or worse. v changes the level."
         return "The log is empty. The program's own messages appear here."

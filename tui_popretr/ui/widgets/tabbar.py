@@ -1,18 +1,43 @@
-"""The line with the names of the tabs."""
+"""The names of the tabs: a line of their own, or the title of a frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from rich.style import Style
-from rich.text import Text
 from textual import events
+from textual.content import Content
 from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
+
+from tui_popretr.ui.widgets.styled import ACTIVE, DIM, Cell, line
+
+_CURRENT: Final = ACTIVE + Style(reverse=True)
+
+
+def labels(names: Sequence[str], shown: int, room: int) -> list[str]:
+    """Return the labels of the tabs: with all names if they fit into `room` cells, else with the current one's."""
+    full = [f" {number} {name} " for number, name in enumerate(names, 1)]
+    if sum(map(len, full)) <= room:
+        return full
+    return [label if index == shown else f" {index + 1} " for index, label in enumerate(full)]
+
+
+def title(names: Sequence[str], shown: int, room: int) -> Content:
+    """Return the labels as the title of a frame. A click shows a tab."""
+    pieces = [
+        f"[@click=app.tab({index})][{'bold' if index == shown else 'dim'}]{label.strip()}[/][/]"
+        for index, label in enumerate(labels(names, shown, room))
+    ]
+    return Content.from_markup("  ".join(pieces))
 
 
 class TabBar(Widget):
     """Shows the names of the tabs and their keys."""
+
+    DEFAULT_CSS = "TabBar { height: 1; }"
 
     class Chosen(Message):
         """A tab was clicked."""
@@ -32,16 +57,11 @@ class TabBar(Widget):
         self.refresh()
 
     def _labels(self) -> list[str]:
-        full = [f" {number} {name} " for number, name in enumerate(self._names, 1)]
-        if sum(map(len, full)) <= self.size.width:
-            return full
-        return [label if index == self._shown else f" {index + 1} " for index, label in enumerate(full)]
+        return labels(self._names, self._shown, self.size.width)
 
-    def render(self) -> Text:
-        line = Text(no_wrap=True, overflow="crop")
-        for index, label in enumerate(self._labels()):
-            line.append(label, Style(bold=True, reverse=True) if index == self._shown else Style(dim=True))
-        return line
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
+        cells = [Cell(label, _CURRENT if index == self._shown else DIM) for index, label in enumerate(self._labels())]
+        return line(cells, self.size.width, self.rich_style)
 
     def on_click(self, event: events.Click) -> None:
         x = 0

@@ -21,7 +21,7 @@ from textual.strip import Strip
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import fitted
 from tui_popretr.ui.model.columns import GUTTER, Column, Placed, by_priority
-from tui_popretr.ui.widgets.styled import BOLD, DIM, TITLE, Cell, segments
+from tui_popretr.ui.widgets.styled import ACTIVE, DIM, REVERSE, TITLE, Cell, segments
 
 Row = TypeVar("Row")
 #: A cell with its column and place; its text is exactly as wide as the column.
@@ -40,7 +40,9 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         overflow-y: auto;
         scrollbar-size-vertical: 1;
     }
+    Table > .table--cursor { color: $block-cursor-foreground; background: $block-cursor-background; }
     """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -64,10 +66,13 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._rows: Sequence[Row] = ()
         self._cursor = 0
         self._following = self.FOLLOWS
+        #: The indexes of columns that are not shown.
+        self.hidden: frozenset[int] = frozenset()
         #: The local time of the latest update: times of another day are shown with their date.
         self.today = datetime.min.replace(tzinfo=UTC)
         # Set for each drawing, since each line needs them: the style, the width in cells, and the columns.
         self._base = Style.null()
+        self._cursor_style: Style | None = None
         self._room = 0
         self._placed: tuple[Placed, ...] = ()
         #: By row: the cells of the timed columns as they were drawn last.
@@ -90,14 +95,14 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def columns(self, room: int) -> tuple[Placed, ...]:
         """Return the columns that fit into a width in cells. Called for each drawing."""
-        return by_priority(self.COLUMNS, room)
+        return by_priority(self.COLUMNS, room, self.hidden)
 
     def title(self, column: Column) -> str:
         """Return the title of a column."""
         return column.title
 
     def empty(self) -> str:
-        """Return the text of a table without rows."""
+        """Return the text of a table without rows, with what to do next."""
         return self.EMPTY
 
     def choose(self, row: Row) -> None:
@@ -113,12 +118,20 @@ class Table(ScrollView, Generic[Row], can_focus=True):
     def cursor_moved(self) -> None:
         """React to another row under the cursor."""
 
+    def note_status(self) -> None:
+        """React to a change of rows or cursor that is shown in the frame."""
+
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     @property
     def rows(self) -> Sequence[Row]:
         """The rows, from the top."""
         return self._rows
+
+    @property
+    def following(self) -> bool:
+        """Whether new rows come into view."""
+        return self._following
 
     @property
     def cursor(self) -> int:
@@ -145,6 +158,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._reveal()
         self.refresh()
         self.cursor_moved()
+        self.note_status()
 
     def set_today(self, wall: datetime) -> None:
         """Set the local time; draw everything if the day has changed."""
@@ -160,6 +174,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self.draw_rows((before, self._cursor))
         self._reveal()
         self.cursor_moved()
+        self.note_status()
 
     def _reveal(self) -> None:
         visible = self._height - 1
@@ -170,6 +185,24 @@ class Table(ScrollView, Generic[Row], can_focus=True):
             self.scroll_to(y=self._cursor, animate=False, force=True)
         elif self._cursor >= top + visible:
             self.scroll_to(y=self._cursor - visible + 1, animate=False, force=True)
+
+    @property
+    def hidden_titles(self) -> list[str]:
+        """The titles of columns that are not shown."""
+        return [self.COLUMNS[index].title for index in sorted(self.hidden)]
+
+    def hide(self, titles: Iterable[str]) -> None:
+        """Show all columns but those with these titles. The most important one is always shown."""
+        titles = set(titles)
+        hidden = {index for index, column in enumerate(self.COLUMNS) if column.title in titles}
+        self.hidden = frozenset(hidden - {self.main_column})
+        self._drawn.clear()
+        self.refresh()
+
+    @property
+    def main_column(self) -> int:
+        """The index of the most important column."""
+        return max(range(len(self.COLUMNS)), key=lambda index: self.COLUMNS[index].priority)
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
@@ -259,20 +292,27 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         self._base = self.rich_style
         self._room = self._width
         self._placed = self.columns(self._room)
+        self._cursor_style = self._style_of_cursor()
         return super().render_lines(crop)
+
+    def _style_of_cursor(self) -> Style | None:
+        """Return the style of the row under the cursor: one background over its whole width."""
+        if not self.has_focus:
+            return None
+        return REVERSE if self.app.no_color else self.get_component_rich_style("table--cursor", partial=True)
 
     def render_line(self, y: int) -> Strip:
         row = y - 1 + self.scroll_offset.y
         cells: list[Cell] = []
-        reverse = False
+        style: Style | None = None
         if y == 0:
             cells = self._titles()
         elif row < len(self._rows):
             cells = self._row(row)
-            reverse = row == self._cursor and self.has_focus
+            style = self._cursor_style if row == self._cursor else None
         elif not self._rows:
             cells = [Cell(self._empty_line(y - 2), DIM)]
-        return Strip(segments(cells, self._room, self._base, reverse=reverse), self._room)
+        return Strip(segments(cells, self._room, self._base, style), self._room)
 
     def _titles(self) -> list[Cell]:
         titles: list[PlacedCell] = []
@@ -284,7 +324,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
     def _row(self, row: int) -> list[Cell]:
         cells = self.placed_cells(self._rows[row], self._placed)
         self._drawn[row] = [each for each in cells if self.COLUMNS[each[0].index].timed]
-        mark = Cell("›", BOLD) if row == self._cursor else Cell(" " * GUTTER)
+        mark = Cell("›", ACTIVE) if row == self._cursor else Cell(" " * GUTTER)
         return [mark, *_spaced(cells)]
 
     def _empty_line(self, line: int) -> str:

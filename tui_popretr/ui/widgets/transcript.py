@@ -10,24 +10,22 @@ from datetime import datetime
 from functools import partial
 from typing import ClassVar, Final
 
-from rich.segment import Segment
-from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.strip import Strip
-from textual.widget import Widget
 
 from tui_popretr.clock import SystemClock
 from tui_popretr.errors import describe_os_error
-from tui_popretr.logs.items import Gap, Item, Line, SearchPattern, logged
+from tui_popretr.logs.items import Gap, Item, Line, SearchPattern, is_error, logged
 from tui_popretr.logs.reading import LinePosition, TranscriptFiles
 from tui_popretr.text import visible
 from tui_popretr.ui import work
-from tui_popretr.ui.model.cells import cut, sanitize, width
+from tui_popretr.ui.model.cells import sanitize
 from tui_popretr.ui.model.dialogue import LIMIT, DialogueStore, of_client
 from tui_popretr.ui.model.saving import default_path, save
+from tui_popretr.ui.widgets.frame import StatusChanged
 from tui_popretr.ui.widgets.prompt import Prompt
+from tui_popretr.ui.widgets.titleline import TitleLine
 from tui_popretr.ui.widgets.transcript_view import TranscriptView
 from tui_popretr.wording import plural
 
@@ -40,28 +38,6 @@ READING_LIMIT: Final = 3 * LIMIT
 _SEARCHED: Final = 64
 
 
-class _Title(Widget):
-    """One line: the subject on the left, the status on the right."""
-
-    DEFAULT_CSS = "_Title { height: 1; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._left = self._right = ""
-
-    def set_text(self, left: str, right: str) -> None:
-        """Set the texts; draw them if they changed."""
-        if (left, right) != (self._left, self._right):
-            self._left, self._right = left, right
-            self.refresh()
-
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
-        size = self.size.width
-        right = f" {self._right} "[: max(size - 4, 0)]
-        left = cut(f" {sanitize(self._left)}", max(size - width(right), 0))
-        return Strip([Segment(left, Style(bold=True)), Segment(right, Style(dim=True))], size)
-
-
 class TranscriptPane(Vertical):
     """Shows the dialogue and follows it; searches, selects, copies and saves it."""
 
@@ -71,9 +47,11 @@ class TranscriptPane(Vertical):
         Binding("slash", "ask_search", "Search", key_display="/"),
         Binding("n", "find(1)", "Next found", show=False),
         Binding("N", "find(-1)", "Previous found", show=False, key_display="N"),
+        Binding("right_square_bracket", "error(1)", "Next error", show=False, key_display="]"),
+        Binding("left_square_bracket", "error(-1)", "Previous error", show=False, key_display="["),
         Binding("w", "wrap", "Wrap"),
-        Binding("T", "stamps", "Times", key_display="T"),
-        Binding("v", "select", "Select"),
+        Binding("T", "stamps", "Times", show=False, key_display="T"),
+        Binding("v", "select", "Select", show=False),
         Binding("y", "copy", "Copy"),
         Binding("S", "ask_save", "Save", key_display="S"),
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -118,15 +96,33 @@ class TranscriptPane(Vertical):
         self._ready = False  # whether there is a view
         self._saving: list[Item] = []
         self._path = ""
+        self._titled = True
+        #: Whether the lines of the dialogue are wrapped, and have times.
+        self.wrap = self.stamps = True
+        #: What the frame shows: whose dialogue it is, and whether it follows.
+        self.status = ""
 
     def compose(self) -> ComposeResult:
-        yield _Title()
+        yield TitleLine()
         yield TranscriptView()
         yield Prompt()
 
     def on_mount(self) -> None:
         self._ready = True
+        self.view.set_layout(wrap=self.wrap, stamps=self.stamps)
+        self.query_one(TitleLine).display = self._titled
         self._show_live()
+
+    @property
+    def titled(self) -> bool:
+        """Whether a line above the dialogue has its status; else a frame has it."""
+        return self._titled
+
+    @titled.setter
+    def titled(self, value: bool) -> None:
+        self._titled = value
+        if self._ready:
+            self.query_one(TitleLine).display = value
 
     @property
     def view(self) -> TranscriptView:
@@ -215,8 +211,17 @@ class TranscriptPane(Vertical):
     # --- status -------------------------------------------------------------------------------------------------------
 
     def _show_status(self) -> None:
+        self.view.set_head(self._head())
+        words = self._status_words()
+        subject = "all clients" if self.client is None else self.client
+        self.query_one(TitleLine).set_text(f"{self._title}: {subject}" if self._title else subject, " · ".join(words))
+        status = " · ".join((subject, *words))
+        if status != self.status:
+            self.status = status
+            self.post_message(StatusChanged())
+
+    def _status_words(self) -> list[str]:
         view = self.view
-        view.set_head(self._head())
         words = []
         if (pattern := view.shown.pattern) is not None:
             matches = view.shown.matches
@@ -234,8 +239,7 @@ class TranscriptPane(Vertical):
             words.append("on disk")
         else:
             words.append("reading")
-        subject = "all clients" if self.client is None else self.client
-        self.query_one(_Title).set_text(f"{self._title}: {subject}" if self._title else subject, " · ".join(words))
+        return words
 
     def _head(self) -> str:
         if self._reading:
@@ -285,17 +289,28 @@ class TranscriptPane(Vertical):
             self._show_live()
         self.view.follow()
 
+    def action_error(self, step: int) -> None:
+        """Go to the next -ERR of the dialogue, or the previous one."""
+        view = self.view
+        here = view.shown.end - 1 if view.cursor is None else view.cursor
+        numbers = range(here + 1, view.shown.end) if step > 0 else range(here - 1, view.shown.first - 1, -1)
+        found = next((number for number in numbers if is_error(view.shown.item(number))), None)
+        if found is None:
+            self._notice(f"no error further {'down' if step > 0 else 'up'}")
+        else:
+            view.go_to(found)
+
     def action_freeze(self) -> None:
         self.frozen = not self.frozen
         self._catch_up()
 
     def action_wrap(self) -> None:
-        columns = self.view.columns
-        self.view.set_layout(wrap=not columns.wrap, stamps=columns.stamps)
+        self.wrap = not self.wrap
+        self.view.set_layout(wrap=self.wrap, stamps=self.stamps)
 
     def action_stamps(self) -> None:
-        columns = self.view.columns
-        self.view.set_layout(wrap=columns.wrap, stamps=not columns.stamps)
+        self.stamps = not self.stamps
+        self.view.set_layout(wrap=self.wrap, stamps=self.stamps)
 
     def action_cancel(self) -> None:
         if self.view.selecting:

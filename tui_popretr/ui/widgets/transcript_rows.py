@@ -11,11 +11,11 @@ from rich.style import Style
 from textual.strip import Strip
 
 from tui_popretr.facts import DialogueLine, Direction
-from tui_popretr.logs.items import Item, SearchPattern, body
+from tui_popretr.logs.items import Item, SearchPattern, body, is_error
 from tui_popretr.logs.timestamps import time_of_day
 from tui_popretr.ui.model.cells import MARK, cut, height, is_right_to_left, sanitize, width, wrapped
 from tui_popretr.ui.model.line_index import Measure, one_row
-from tui_popretr.ui.widgets.styled import BAD, BOLD, DIM, GOOD, PLAIN
+from tui_popretr.ui.widgets.styled import ACCENT, ACTIVE, BAD, BOLD, DIM, PLAIN
 
 #: The column of the cursor's mark.
 GUTTER: Final = 1
@@ -23,15 +23,15 @@ _LEAST_TEXT: Final = 12
 _WIDE: Final = 60
 
 # Every segment below has a style, if only PLAIN: Textual's filters, that of NO_COLOR among them, need one.
-_LABEL: Final = Style(color="blue")
+_LABEL: Final = DIM
 _FOUND: Final = Style(reverse=True)
 _CURRENT: Final = Style(reverse=True, bold=True, underline=True)
 _SELECTED: Final = Style(reverse=True)
 
 #: By direction: the glyph, its style, and that of the text.
 _LOOKS: Final = {
-    Direction.IN: ("←", Style(color="cyan", bold=True), PLAIN),
-    Direction.OUT: ("→", Style(color="green", bold=True), GOOD),
+    Direction.IN: ("←", PLAIN, PLAIN),
+    Direction.OUT: ("→", ACTIVE, ACCENT),
     Direction.EVENT: ("·", DIM, DIM),
     Direction.OPENED: ("──", BOLD, BOLD),
 }
@@ -159,7 +159,7 @@ def reversed_between(strip: Strip, start: int, end: int) -> Strip:
 def _head(segments: list[Segment], line: DialogueLine, columns: Columns, *, first: bool) -> Style:
     """Add the segments before the text of a line, and return the style of the text."""
     glyph, glyph_style, style = _LOOKS[line.direction]
-    if line.direction is Direction.IN and line.text.startswith("-ERR"):
+    if is_error(line):
         glyph_style = style = BAD
     if not first:
         segments.append(Segment(" " * (columns.indent(line) - GUTTER), DIM))

@@ -19,7 +19,7 @@ from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, SearchPattern, logged
 from tui_popretr.ui.model.cells import cut, width
 from tui_popretr.ui.model.line_index import LineIndex
-from tui_popretr.ui.widgets.styled import DIM, PLAIN
+from tui_popretr.ui.widgets.styled import DIM, PLAIN, based
 from tui_popretr.ui.widgets.transcript_rows import Columns, Row, draw, fitted, reversed_between
 
 #: The row above the first item, with a text on what was before it.
@@ -412,9 +412,9 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         size = self.scrollable_content_region.width
         row = scroll_y + y - HEAD
         if row < 0:
-            return Strip([Segment(cut(f" {self._head}", size), DIM)], size)
+            return based(Strip([Segment(cut(f" {self._head}", size), DIM)], size), self.rich_style)
         if row >= self.shown.rows:
-            return Strip([Segment(" " * size, PLAIN)], size)
+            return based(Strip([Segment(" " * size, PLAIN)], size), self.rich_style)
         drawn = self._row(*self.shown.at_row(row))
         selection = self.text_selection
         if selection is not None and self._anchor is None and (span := selection.get_span(row + HEAD)) is not None:
@@ -423,6 +423,7 @@ class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
         if self._unseen and y == self._height - 1:
             mark = f" ▼ {self._unseen:,} new "
             strip = Strip([*strip.crop(0, size - width(mark)), Segment(mark, _MARK)], size)
+        strip = based(strip, self.rich_style)
         # Outside of painting, Textual wants to know the character under the mouse.
         return strip if self._painting else strip.apply_offsets(scroll_x, row + HEAD)
 

@@ -1,0 +1,71 @@
+"""Headers by TOP, from servers that do it well and badly."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock, trio_test
+
+from tests.session.test_connection import Connection
+from tui_popretr.commands import MessageKey
+from tui_popretr.errors import ProtocolViolation
+from tui_popretr.session import headers as module
+from tui_popretr.session.headers import Header, find, read_headers
+from tui_popretr.session.plan import Listed
+
+
+async def ask(connection: Connection, *numbers: int, pipelining: bool = True) -> dict[int, Header]:
+    return await read_headers(connection.pop3, numbers, pipelining=pipelining)
+
+
+async def answer(connection: Connection, *replies: tuple[str, ...]) -> list[str]:
+    """Answer each command, in order; return what was asked."""
+    heard = []
+    for reply in replies:
+        heard.append(await connection.peer.heard())
+        await connection.peer.say(*reply)
+    return heard
+
+
+async def both(connection: Connection, *numbers: int, replies: list[tuple[str, ...]]) -> dict[int, Header]:
+    found: dict[int, Header] = {}
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer, connection, *replies)
+        found |= await ask(connection, *numbers)
+    return found
+
+
+@trio_test
+async def test_one_that_is_refused_is_missing(autojump_clock: MockClock) -> None:
+    connection = Connection()
+    await connection.log_in()
+    replies = [("+OK", "Subject: 9", "", "."), ("-ERR gone",), ("+OK", "Subject: 7", "", ".")]
+    found = await both(connection, 9, 8, 7, replies=replies)
+    assert {number: header.hasher.headline.subject for number, header in found.items()} == {9: "9", 7: "7"}
+    assert found[9].digest != found[7].digest
+
+
+@trio_test
+async def test_a_server_without_top_is_asked_once(autojump_clock: MockClock) -> None:
+    connection = Connection()
+    await connection.log_in()
+    assert await both(connection, 3, 2, 1, replies=[("-ERR unknown command",)]) == {}
+    assert [line.text for line in connection.lines] == ["TOP 3 0", "-ERR unknown command"]
+
+
+@trio_test
+async def test_a_header_without_an_end(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_OCTETS", 1000)
+    connection = Connection()
+    await connection.log_in()
+    with pytest.RaisesGroup(pytest.RaisesExc(ProtocolViolation, match="the answer to TOP 1 does not end")):
+        await both(connection, 1, replies=[("+OK", *["X: endless"] * 200)])
+
+
+def test_a_message_is_found_by_its_uid() -> None:
+    listing = [Listed(1, "a", 10), Listed(2, "b", 20), Listed(3, None, 30)]
+    assert find(listing, MessageKey(7, "b", 99)) == listing[1]
+    assert find(listing, MessageKey(1, "c", 10)) is None
+    assert find(listing, MessageKey(3, None, 30)) == listing[2]
+    assert find(listing, MessageKey(3, None, 31)) is None
+    assert find(listing, MessageKey(1, None, 10)) is None, "it had no UID when it was listed"

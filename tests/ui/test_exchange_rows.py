@@ -1,0 +1,224 @@
+"""Exchanges as rows: runs, filter, errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ui.exchanging import Session
+from tui_popretr.facts import DialogueLine
+from tui_popretr.ui.model.exchange_rows import ExchangeRows, Row
+from tui_popretr.ui.model.exchanges import Outcome
+
+
+def rows_of(*sessions: Session, limit: int = 10_000) -> ExchangeRows:
+    rows = ExchangeRows(limit)
+    for session in sessions:
+        rows.add(session.lines)
+    return rows
+
+
+def shown(rows: ExchangeRows) -> list[str]:
+    return [f"{'  ' * row.depth}{row.command}: {row.reply}" for row in rows.rows()]
+
+
+def interleaved(count: int) -> Session:
+    session = Session().open()
+    session.send("RETR 1", "RETR 2")
+    for each in range(1, count + 1):
+        session.reply("+OK")
+        session.send(f"DELE {each}", *([f"RETR {each + 2}"] if each + 2 <= count else []))
+    while session.waiting:
+        session.reply("+OK")
+    return session
+
+
+def test_interleaved_commands_are_two_rows() -> None:
+    rows = rows_of(interleaved(120))
+    assert shown(rows) == ["Connection from a to b: +OK ready", "RETR 1-120: 120 x +OK", "DELE 1-120: 120 x +OK"]
+    retr = rows.rows()[1]
+    assert retr.octets == 120 * 1000 + 120 * 121 // 2
+    assert retr.milliseconds is not None
+    assert retr.milliseconds > 100
+
+
+def test_an_error_is_not_folded() -> None:
+    session = Session().open().send("RETR 1", "RETR 2", "DELE 9", "RETR 3", "RETR 4", "RETR 5")
+    session.reply("+OK", "+OK", "+OK", "-ERR gone", "+OK")
+    assert shown(rows_of(session)) == [
+        "Connection from a to b: +OK ready",
+        "RETR 1-2: 2 x +OK",
+        "DELE 9: +OK",
+        "RETR 3: -ERR gone",
+        "RETR 4-5: 1 x +OK, 1 waiting",
+    ]
+
+
+def test_commands_without_a_reply_are_one_row() -> None:
+    session = Session().open().send(*[f"RETR {each}" for each in range(1, 9)]).reply("+OK", "+OK").close()
+    rows = rows_of(session)
+    assert shown(rows)[1:] == ["RETR 1-2: 2 x +OK", "RETR 3-8: 6 no reply"]
+    assert [row.error for row in rows.rows()] == [False, False, True]
+
+
+def test_another_command_ends_a_run() -> None:
+    session = Session().open().send("CAPA").reply("+OK").send("CAPA").reply("+OK").send("STLS").reply("+OK")
+    session.send("CAPA").reply("+OK").send("LIST 1").reply("+OK").send("LIST").reply("+OK")
+    assert shown(rows_of(session))[1:] == ["CAPA: 2 x +OK", "STLS: +OK", "CAPA: +OK", "LIST 1: +OK", "LIST: +OK"]
+
+
+def test_sessions_are_apart() -> None:
+    first, second = Session("a").open().send("RETR 1", "RETR 2"), Session("b").open().send("RETR 1")
+    rows = rows_of(first, second)
+    first.lines.clear()
+    rows.add(first.reply("+OK", "+OK").lines)
+    assert [(str(row.session), row.command) for row in rows.rows()] == [
+        ("a-1", "Connection from a to b"),
+        ("a-1", "RETR 1-2"),
+        ("b-1", "Connection from a to b"),
+        ("b-1", "RETR 1"),
+    ]
+    again = rows_of(Session().open().send("RETR 1"), Session().open().send("RETR 1"))
+    assert [row.run.count for row in again.rows()] == [1, 1, 1, 1]
+
+
+def test_a_run_unfolds() -> None:
+    rows = rows_of(interleaved(3))
+    keys = [row.key for row in rows.rows()]
+    rows.toggle(rows.rows()[1])
+    assert rows.is_unfolded(rows.rows()[1])
+    assert shown(rows)[1:] == [
+        "RETR 1-3: 3 x +OK",
+        "  RETR 1: +OK",
+        "  RETR 2: +OK",
+        "  RETR 3: +OK",
+        "DELE 1-3: 3 x +OK",
+    ]
+    member = rows.rows()[3]
+    assert rows.index(member.key) == 3
+    rows.toggle(member)
+    assert [row.key for row in rows.rows()] == keys
+    assert rows.index(member.key) == 1, "a member that is not shown is in the row of its run"
+    rows.toggle(rows.rows()[0])
+    assert len(rows.rows()) == 3, "a single exchange does not unfold"
+
+
+def test_the_next_error_and_the_one_before() -> None:
+    session = Session().open("-ERR no access")
+    for number, reply in enumerate(("+OK", "-ERR", "+OK", "+OK", "-ERR")):
+        session.send(f"DELE {number}").reply(reply)
+    rows = rows_of(session)
+    assert [row.error for row in rows.rows()] == [True, False, True, False, True]
+    assert [rows.next_error(at) for at in (-1, 0, 2, 4)] == [0, 2, 4, None]
+    assert [rows.previous_error(at) for at in (5, 4, 1, 0)] == [4, 2, 0, None]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", ["Connection", "RETR", "RETR", "DELE"]),
+        ("retr", ["RETR", "RETR"]),
+        ("!retr", ["Connection", "DELE"]),
+        ("RETR gone", ["RETR"]),
+        ("Retr", []),
+        ("!retr !connection", ["DELE"]),
+        ("isp-1", ["Connection", "RETR", "RETR", "DELE"]),
+        ("!", ["Connection", "RETR", "RETR", "DELE"]),
+    ],
+)
+def test_words_filter_rows(words: str, found: list[str]) -> None:
+    session = Session().open().send("RETR 1", "RETR 2", "RETR 3", "DELE 1").reply("+OK", "+OK", "-ERR gone", "+OK")
+    rows = rows_of(session)
+    rows.set_filter(words)
+    assert [row.command.split()[0] for row in rows.rows()] == found
+    later = ExchangeRows()
+    later.set_filter(words)
+    later.add(session.lines)
+    assert shown(later) == shown(rows)
+
+
+def test_a_filter_finds_a_member_of_a_run() -> None:
+    rows = rows_of(interleaved(12))
+    rows.toggle(rows.rows()[1])
+    rows.set_filter("RETR 11")
+    assert shown(rows) == ["RETR 1-12: 12 x +OK", "  RETR 11: +OK"]
+
+
+def test_the_oldest_exchanges_are_dropped() -> None:
+    rows = ExchangeRows(limit=100)
+    session = Session().open()
+    for number in range(1, 301):
+        session.send(f"RETR {number}").reply("+OK")
+        rows.add(session.lines)
+        session.lines.clear()
+        assert len(rows._exchanges) <= 100
+    (row,) = rows.rows()
+    assert row.reply == "300 x +OK"
+    assert row.command == "RETR 1-300"
+    assert len(row.run.members) < 100
+
+
+# --- any dialogue -----------------------------------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.sampled_from(["RETR", "DELE", "NOOP", "STAT", "TOP"]), st.integers(1, 6)),
+        st.tuples(st.just("reply"), st.sampled_from(["+OK", "+OK", "+OK", "-ERR"]), st.integers(1, 6)),
+        st.tuples(st.just("close"), st.just(""), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+def dialogue(steps: list[tuple[str, str, int]]) -> list[DialogueLine]:
+    session, lines, number = Session().open(), [], 0
+    for kind, text, count in steps:
+        if kind == "send":
+            session.send(
+                *[f"{text} {number + at} 0" if text in ("RETR", "DELE", "TOP") else text for at in range(count)]
+            )
+            number += count
+        elif kind == "reply":
+            session.reply(*[text] * min(count, session.waiting))
+        else:
+            lines += session.close().lines
+            session = Session(run=session.session.run + 1).open()
+    return lines + session.lines
+
+
+def described(row: Row) -> tuple[object, ...]:
+    return row.key, row.command, row.reply, row.outcome, row.octets, row.milliseconds
+
+
+@given(STEPS, st.integers(1, 7))
+def test_rows_do_not_depend_on_how_lines_arrive(steps: list[tuple[str, str, int]], size: int) -> None:
+    lines = dialogue(steps)
+    at_once, bit_by_bit = ExchangeRows(), ExchangeRows()
+    at_once.add(lines)
+    for start in range(0, len(lines), size):
+        bit_by_bit.add(lines[start : start + size])
+        bit_by_bit.rows()
+    assert [described(row) for row in bit_by_bit.rows()] == [described(row) for row in at_once.rows()]
+
+
+@given(STEPS)
+def test_every_exchange_is_in_one_run_of_its_kind(steps: list[tuple[str, str, int]]) -> None:
+    lines = dialogue(steps)
+    rows = ExchangeRows()
+    rows.add(lines)
+    runs = [row.run for row in rows.rows()]
+    assert sorted(run.key for run in runs) == [run.key for run in runs]
+    members = Counter(member.order for run in runs for member in run.members)
+    assert members == Counter(range(len(members)))
+    for run in runs:
+        assert len({(member.session, member.verb) for member in run.members}) == 1
+        outcomes = {member.outcome for member in run.members}
+        assert outcomes <= {Outcome.OK, Outcome.WAITING} or len(outcomes) == 1
+        assert Outcome.ERROR not in outcomes or run.count == 1
+        good = [member for member in run.members if member.outcome is Outcome.OK]
+        assert run.good == len(good)
+        assert run.octets == sum(member.octets or 0 for member in good)
+        assert run.matching == run.count

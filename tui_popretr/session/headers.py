@@ -1,0 +1,82 @@
+"""The headers of messages on the server, by TOP, and the messages that a user named among those that are listed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tui_popretr.commands import MessageKey
+from tui_popretr.errors import ProtocolViolation
+from tui_popretr.mail.identity import HEADER_LIMIT, IdentityHasher
+from tui_popretr.pop3 import BodyChunk, BodyEnd, Reply, Top
+from tui_popretr.session.connection import Pop3Connection
+from tui_popretr.session.plan import Listed
+
+#: Why an action leaves a message as it is.
+GONE = "it is no longer on the server"
+CHANGED = "another message is there now: its header is not the one that was listed"
+#: Commands in flight with PIPELINING.
+AT_ONCE = 64
+#: Octets of an answer to TOP, beyond which it is abandoned as endless.
+MOST_OCTETS = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What TOP shows of a message: its beginning, if lines were asked for. `octets` are all that came."""
+
+    hasher: IdentityHasher
+    beginning: bytes
+    octets: int
+
+    @property
+    def digest(self) -> str:
+        """The hash of the header, in hex."""
+        return self.hasher.header().digest.hex()
+
+
+def find(listing: Iterable[Listed], key: MessageKey) -> Listed | None:
+    """Return the listed message of a key; None if it is not listed any more."""
+    for listed in listing:
+        if key.uid is not None:
+            if listed.uid == key.uid:
+                return listed
+        elif listed.uid is None and (listed.number, listed.size) == (key.number, key.size):
+            return listed
+    return None
+
+
+async def read_headers(
+    connection: Pop3Connection, numbers: Sequence[int], lines: int = 0, *, pipelining: bool
+) -> dict[int, Header]:
+    """Return the headers of these messages, with the first `lines` lines after them.
+
+    Those that the server refuses are missing. If it refuses the first, TOP is not sent again. Raises PopretrError.
+    """
+    found: dict[int, Header] = {}
+    waiting = deque(numbers)
+    in_flight: deque[int] = deque()
+    most, hasher, beginning, octets = 1, IdentityHasher(), b"", 0
+    while waiting or in_flight:
+        some = [waiting.popleft() for _ in range(min(len(waiting), most - len(in_flight)))]
+        in_flight.extend(some)
+        if some:
+            await connection.send([Top(number, lines) for number in some])
+        for event in await connection.events():
+            if isinstance(event, BodyChunk):
+                hasher.update(event.data)
+                octets += len(event.data)
+                if octets > MOST_OCTETS:
+                    raise ProtocolViolation(f"the answer to TOP {in_flight[0]} does not end: {octets} octets so far")
+                if lines:
+                    beginning += event.data[: max(0, HEADER_LIMIT - len(beginning))]
+            elif isinstance(event, BodyEnd):
+                found[in_flight.popleft()] = Header(hasher, beginning, octets)
+                hasher, beginning, octets = IdentityHasher(), b"", 0
+            elif isinstance(event, Reply) and not event.more:
+                in_flight.popleft()
+        if not (found or in_flight):
+            break
+        most = AT_ONCE if pipelining else 1
+    return found

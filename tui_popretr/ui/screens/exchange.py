@@ -1,0 +1,68 @@
+"""A command and its reply, whole, and the message that it retrieved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui_popretr import wording
+from tui_popretr.facts import MessageDelivered, MessageSkipped
+from tui_popretr.text import visible
+from tui_popretr.ui.model.exchanges import Exchange
+from tui_popretr.ui.model.formatting import milliseconds
+from tui_popretr.ui.screens.message import MessageScreen
+from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
+
+Mail = tuple[datetime, MessageDelivered | MessageSkipped]
+
+
+class ExchangeScreen(TextDialog):
+    """Shows an exchange as it is now: a reply may come later."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("m,enter", "read", "Read the message"), *TextDialog.BINDINGS]
+
+    def __init__(self, exchange: Exchange, mail: Mail | None = None) -> None:
+        """`mail` is the message that the command is about, if its delivery is known."""
+        super().__init__(f"{exchange.session}: {exchange.verb or 'connection'}")
+        self._exchange = exchange
+        self._mail = mail
+
+    @property
+    def keys(self) -> str:
+        return "m read the message · esc back" if self._mail is not None else super().keys
+
+    def parts(self) -> Iterator[Part]:
+        exchange = self._exchange
+        yield Pair("sent", f"{exchange.at:%Y-%m-%d %H:%M:%S.%f}"[:-3])
+        took = exchange.milliseconds
+        yield Pair(
+            "reply after", "none yet" if took is None else milliseconds(took), "bold red" if exchange.error else ""
+        )
+        if exchange.octets is not None:
+            yield Pair("data", f"{wording.size(exchange.octets)} ({exchange.octets:,} octets)")
+        yield Line("")
+        for number, text in enumerate(exchange.whole):
+            yield Line(text, "cyan" if not number else "bold red" if exchange.error and number == 1 else "")
+        if self._mail is not None:
+            yield from self._message(*self._mail)
+
+    def _message(self, at: datetime, mail: MessageDelivered | MessageSkipped) -> Iterator[Part]:
+        yield Heading("Message")
+        if isinstance(mail, MessageSkipped):
+            yield Pair("not retrieved", visible(mail.reason))
+            return
+        yield Pair("from", visible(mail.name or mail.sender or ""))
+        yield Pair("subject", visible(mail.subject or "(no subject)"), "bold")
+        yield Pair("size", wording.size(mail.octets))
+        yield Pair("delivered", f"{at:%H:%M:%S} to {visible(mail.destination)}")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self._mail is not None if action == "read" else super().check_action(action, parameters)
+
+    def action_read(self) -> None:
+        """Read the message."""
+        if self._mail is not None:
+            self.app.push_screen(MessageScreen(*self._mail))

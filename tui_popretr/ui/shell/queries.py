@@ -1,0 +1,154 @@
+"""The dashboard's queries: what the tabs "On server" and "Statistics" ask of the engine, and what becomes of answers.
+
+Nothing waits: drain() looks at the answers that have come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tui_popretr.answers import Answer, Done, Preview, Statistics, WaitingMail, WaitingMessage
+from tui_popretr.commands import (
+    DeleteMessages,
+    FetchMessages,
+    ListWaiting,
+    MessageKey,
+    PreviewMessage,
+    Query,
+    ReadStatistics,
+    SkipMessages,
+)
+
+if TYPE_CHECKING:
+    from tui_popretr.ui.shell.app import Dashboard
+    from tui_popretr.ui.widgets.statistics import StatisticsTab
+    from tui_popretr.ui.widgets.waiting import ServerTab
+
+Taken = Callable[[Answer], None]
+Failed = Callable[[str], None]
+
+
+class Queries:
+    """Queries that wait for their answers."""
+
+    def __init__(self, app: Dashboard) -> None:
+        self._app = app
+        self._asked: list[tuple[Future[Answer], Taken, Failed]] = []
+
+    def drain(self) -> None:
+        """Take the answers that have come."""
+        waiting: list[tuple[Future[Answer], Taken, Failed]] = []
+        for each in self._asked:
+            answer, taken, failed = each
+            if not answer.done():
+                waiting.append(each)
+            elif (problem := answer.exception()) is not None:
+                failed(str(problem))
+            else:
+                taken(answer.result())
+        self._asked = waiting
+
+    def _ask(self, query: Query, taken: Taken, failed: Failed) -> None:
+        self._asked.append((self._app.source.ask(query), taken, failed))
+        self._app.drain_soon()
+
+    # --- statistics ---------------------------------------------------------------------------------------------------
+
+    def read_statistics(self, tab: StatisticsTab, client: str | None) -> None:
+        """Read the statistics of a client, of all with None, for the tab."""
+
+        def take(answer: Answer) -> None:
+            if isinstance(answer, Statistics):
+                tab.set_statistics(answer)
+
+        self._ask(ReadStatistics(client), take, tab.set_problem)
+
+    # --- on server ----------------------------------------------------------------------------------------------------
+
+    def list_waiting(self, tab: ServerTab, client: str) -> None:
+        """List what waits on the server of a client."""
+
+        def take(answer: Answer) -> None:
+            if isinstance(answer, WaitingMail):
+                tab.set_mail(answer)
+
+        self._ask(ListWaiting(client), take, partial(tab.set_problem, client))
+
+    def act(self, tab: ServerTab, action: str, client: str, messages: tuple[WaitingMessage, ...]) -> None:
+        """Do with messages what the user wants; ask before deleting."""
+        match action:
+            case "preview":
+                self._preview(client, messages[0])
+            case "delete":
+                self._confirm_deletion(tab, client, messages)
+            case "fetch":
+                self._perform(tab, FetchMessages(client, _keys(messages)))
+            case "skip":
+                self._perform(tab, SkipMessages(client, _keys(messages)))
+
+    def _preview(self, client: str, message: WaitingMessage) -> None:
+        from tui_popretr.ui.screens.preview import PreviewScreen
+
+        screen = PreviewScreen(client, message)
+
+        def take(answer: Answer) -> None:
+            if isinstance(answer, Preview):
+                screen.show_preview(answer)
+
+        self._app.push_screen(screen)
+        self._ask(PreviewMessage(client, _key(message)), take, screen.show_problem)
+
+    def _confirm_deletion(self, tab: ServerTab, client: str, messages: tuple[WaitingMessage, ...]) -> None:
+        from tui_popretr.ui.screens.confirm import ConfirmScreen
+        from tui_popretr.ui.widgets.waiting import describe
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._perform(tab, DeleteMessages(client, _keys(messages)))
+
+        what, details = describe(client, messages)
+        self._app.push_screen(ConfirmScreen(what, details, "Delete on the server, without a copy?"), answered)
+
+    def _perform(self, tab: ServerTab, query: FetchMessages | DeleteMessages | SkipMessages) -> None:
+        """Perform an action, report what it has done, and list again."""
+
+        def take(answer: Answer) -> None:
+            if isinstance(answer, Done):
+                self._report(answer)
+            tab.list_again(query.client)
+
+        self._app.show_notice(_beginning(query))
+        self._ask(query, take, partial(self._app.show_notice, error=True))
+
+    def _report(self, done: Done) -> None:
+        if len(done.texts) == 1:
+            self._app.show_notice(done.texts[0], error=bool(done.failed))
+        elif done.failed:
+            from tui_popretr.ui.screens.problems import ProblemsScreen
+
+            self._app.push_screen(
+                ProblemsScreen(f"{done.failed} of {len(done.texts)} were left as they are.", done.texts)
+            )
+        else:
+            self._app.show_notice(f"{len(done.texts):,} messages: {done.texts[0]} …")
+
+
+def _beginning(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
+    match query:
+        case FetchMessages():
+            return "fetching …"
+        case DeleteMessages():
+            return "deleting: compares the message with the one listed first …"
+        case SkipMessages():
+            return "skipping …"
+
+
+def _keys(messages: tuple[WaitingMessage, ...]) -> tuple[MessageKey, ...]:
+    return tuple(map(_key, messages))
+
+
+def _key(message: WaitingMessage) -> MessageKey:
+    return MessageKey(message.number, message.uid, message.size, message.digest)
