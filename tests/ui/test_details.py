@@ -17,8 +17,9 @@ from tui_popretr.commands import Command, PauseClient, PollClient, StopSession
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import PastSession, RetrievalProgressed, SessionId, TlsDetails, TokenDetails
 from tui_popretr.status import ClientState, ClientView
-from tui_popretr.ui.screens.details import ClientDetails, details
-from tui_popretr.ui.screens.sheet import Heading, Line, Pair, typeset
+from tui_popretr.ui.model.client_details import details
+from tui_popretr.ui.model.parts import Heading, Line, Pair, typeset
+from tui_popretr.ui.screens.details import ClientDetails
 
 NOW = FakeClock().now()
 TLS = TlsDetails(

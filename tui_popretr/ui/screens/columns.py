@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
+from tui_popretr.ui.model.parts import Line, Pair, Part
+from tui_popretr.ui.screens.sheet import TextDialog
 
 if TYPE_CHECKING:
     from tui_popretr.ui.widgets.tables import Table

@@ -13,8 +13,9 @@ from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.text import visible
 from tui_popretr.ui.model.exchanges import Exchange
 from tui_popretr.ui.model.formatting import milliseconds
+from tui_popretr.ui.model.parts import Heading, Line, Pair, Part
 from tui_popretr.ui.screens.message import MessageScreen
-from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
+from tui_popretr.ui.screens.sheet import TextDialog
 
 Mail = tuple[datetime, MessageDelivered | MessageSkipped]
 

@@ -14,7 +14,8 @@ from tui_popretr.facts import MessageDelivered, MessageSkipped
 from tui_popretr.text import visible
 from tui_popretr.ui import work
 from tui_popretr.ui.model import mailfile
-from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
+from tui_popretr.ui.model.parts import Heading, Line, Pair, Part
+from tui_popretr.ui.screens.sheet import TextDialog
 
 #: The fields shown at first.
 _USUAL: Final = ("from", "to", "cc", "reply-to", "date", "subject")

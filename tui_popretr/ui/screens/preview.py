@@ -13,8 +13,9 @@ from tui_popretr.answers import Preview, WaitingMessage
 from tui_popretr.text import visible
 from tui_popretr.ui import work
 from tui_popretr.ui.model import mailfile
+from tui_popretr.ui.model.parts import Heading, Line, Pair, Part
 from tui_popretr.ui.screens.message import excerpt_parts
-from tui_popretr.ui.screens.sheet import Heading, Line, Pair, Part, TextDialog
+from tui_popretr.ui.screens.sheet import TextDialog
 
 
 class PreviewScreen(TextDialog):

@@ -11,8 +11,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui_popretr.status import View
-from tui_popretr.ui.screens.details import details
-from tui_popretr.ui.screens.sheet import Part, typeset
+from tui_popretr.ui.model.client_details import details
+from tui_popretr.ui.model.parts import Part, typeset
 from tui_popretr.ui.widgets.styled import PLAIN, Cell, line
 
 

@@ -12,7 +12,8 @@ from tui_popretr.status import View
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
-from tui_popretr.ui.screens.sheet import Line, Pair, Part, TextDialog
+from tui_popretr.ui.model.parts import Line, Pair, Part
+from tui_popretr.ui.screens.sheet import TextDialog
 from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.styled import BAD, DIM, PLAIN, WARN, Cell
 from tui_popretr.ui.widgets.tables import same
