@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from typing import Final
 
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.strip import Strip
 
@@ -34,6 +36,9 @@ from tui_popretr.facts import (
 from tui_popretr.mailbox import Drained
 from tui_popretr.ui.model.memory import Remembered
 from tui_popretr.ui.shell.app import Dashboard
+
+#: Keys with another name than their character.
+_NAMES: Final = {"/": "slash", "&": "ampersand", "?": "question_mark"}
 
 
 class ScriptedSource:
@@ -181,6 +186,15 @@ class Played:
     async def press(self, *keys: str) -> None:
         """Press keys and see their effect."""
         await self.pilot.press(*keys)
+        self.app.drain()
+        await self.pilot.pause()
+
+    async def type_ahead(self, *keys: str) -> None:
+        """Press keys at once, as a slow line delivers them, and see their effect."""
+        for key in keys:
+            name = _NAMES.get(key, key)
+            self.app.post_message(Key(name, key if len(key) == 1 else None))
+        await self.pilot.pause()
         self.app.drain()
         await self.pilot.pause()
 

@@ -15,6 +15,7 @@ from textual.app import App, ScreenError
 from textual.content import Content
 from textual.css.query import QueryError
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Event, Key
 from textual.geometry import Region
 from textual.message import Message
 from textual.widget import MountError, Widget
@@ -33,6 +34,7 @@ NAMES: Final[dict[type, dict[str, str]]] = {
         "_print_error_renderables": "overridden for the same reason",
         "_exit_renderables": "what _print_error_renderables would print",
         "_close_messages_no_wait": "ends the app without a traceback",
+        "_check_bindings": "performs the action of a key",
     },
     LinuxDriver: {
         "_app": "the app that the driver draws",
@@ -88,6 +90,22 @@ class EndingApp(App[int]):
     def crash(self) -> Exception | None:
         """The exception that ended the app."""
         return self._exception
+
+    async def on_event(self, event: Event) -> None:
+        """Handle an event. A key is handled whole, so that the next one is for the widget that has the focus then.
+
+        Textual passes a key to the focused widget, and from there from queue to queue up to the app, which performs its
+        action. Keys that arrive meanwhile, which is usual on a slow line, would go to the widget that has the focus
+        before that.
+        """
+        if not isinstance(event, Key) or event.is_forwarded:
+            await super().on_event(event)
+        elif self.focused is not None and self.focused.check_consume_key(event.key, event.character):
+            await self.focused.on_event(event)
+        elif await self._check_bindings(event.key, priority=True) or await self._check_bindings(event.key):
+            self.app_focus = True
+        else:
+            await super().on_event(event)
 
     def action_suspend_process(self) -> None:
         """Give the terminal to the shell (ctrl+z)."""

@@ -126,4 +126,4 @@ def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
         label = "EXPIRED" if tls.expires < wall else "expires"
         yield Pair(label, f"! {when}" if warn else when, "bold red" if warn else "")
     if tls.fingerprint:
-        yield Pair("SHA-256", tls.fingerprint)
+        yield Pair("SHA-256", wording.fingerprint(tls.fingerprint))

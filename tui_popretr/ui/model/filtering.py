@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+#: What a user has to know of it.
+RULE: Final = "words to look for; !word excludes"
+
 
 class Words:
     """A filter as the user types it. The case is ignored; an empty filter, or a lone `!`, excludes nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
@@ -40,6 +40,13 @@ class Pane(Protocol):
         ...
 
     def refresh_view(self, view: View) -> None: ...
+
+
+@runtime_checkable
+class OfClient(Protocol):
+    """A tab that shows the selected client."""
+
+    def show_client(self, client: str | None) -> None: ...
 
 
 def tab_class(number: int) -> type[Widget]:
@@ -214,6 +221,8 @@ class Body(Container):
         if not place.children:
             pane = tab_class(self.tab)()
             place.mount(pane)
+            if isinstance(pane, OfClient):
+                pane.watch(self._clients, "selected", pane.show_client)
             if isinstance(pane, FilteredTable):
                 place.mount(pane.filter_bar)
                 if pane.TITLED:

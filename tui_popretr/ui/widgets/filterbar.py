@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Input, Label
+from textual.widget import Widget
+from textual.widgets import Label
+
+from tui_popretr.ui.model import filtering
+from tui_popretr.ui.widgets.inputline import InputLine, LineInput
 
 
 class Filtered(Protocol):
     """A table with a filter."""
-
-    filter: str
 
     @property
     def matches(self) -> tuple[int, int]:
@@ -25,31 +27,19 @@ class Filtered(Protocol):
     def focus(self) -> object: ...
 
 
-class FilterInput(Input):
+class FilterInput(LineInput):
     """The input line for the filter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "submit", "Back to the list", key_display="⏎"),
-        Binding("escape", "clear_filter", "Remove the filter"),
+        Binding("enter,down", "answer", "Back to the list", key_display="⏎"),
+        Binding("escape", "cancel", "Remove the filter"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__(placeholder="words to look for; !word excludes", id="filter", compact=True)
-        self.cursor_blink = False
 
-    def action_clear_filter(self) -> None:
-        """Remove the filter."""
-        self.query_ancestor(FilterBar).close()
+class FilterBar(InputLine):
+    """Hidden until the user filters, then shown while there is a filter."""
 
-
-class FilterBar(Horizontal):
-    """Hidden until the user filters."""
-
-    DEFAULT_CSS = """
-    FilterBar { height: 1; display: none; }
-    FilterBar Label { width: auto; padding: 0 1; }
-    FilterBar Input { width: 1fr; border: none; height: 1; padding: 0; background: transparent; }
-    """
+    DEFAULT_CSS = "FilterBar Label { padding: 0 1; }"
 
     class Toggled(Message):
         """The line was shown, or hidden."""
@@ -58,22 +48,22 @@ class FilterBar(Horizontal):
         super().__init__()
         self._table = table
 
+    def parts(self) -> Sequence[Widget]:
+        return Label("/"), FilterInput(filtering.RULE), Label("", id="matches", markup=False)
+
     def ask(self) -> None:
         """Show the line and focus its input."""
-        if not self.children:
-            self.mount(Label("/"), FilterInput(), Label("", id="matches", markup=False))
-        if not self.display:
-            self.display = True
+        hidden = not self.display
+        self.open()
+        if hidden:
             self.post_message(self.Toggled())
         self.show_matches()
-        self.query_one(FilterInput).focus()
 
     def close(self) -> None:
         """Remove the filter, hide the line and focus the table."""
         self._table.set_filter("")
-        for line in self.query(FilterInput):
-            with line.prevent(Input.Changed):
-                line.value = ""
+        if self.children:
+            self.set_text("")
         if self.display:
             self.display = False
             self.post_message(self.Toggled())
@@ -85,14 +75,16 @@ class FilterBar(Horizontal):
             matches, rows = self._table.matches
             self.query_one("#matches", Label).update(f"{matches:,} of {rows:,}")
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._table.set_filter(event.value)
+    def typed(self, text: str) -> None:
+        self._table.set_filter(text)
         self.show_matches()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        if event.value.strip():
+    def answered(self, text: str) -> None:
+        if text.strip():
+            self.typed(text)
             self._table.focus()
         else:
             self.close()
+
+    def cancelled(self) -> None:
+        self.close()

@@ -10,11 +10,12 @@ from textual.binding import Binding, BindingType
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.filtering import Words
 from tui_popretr.ui.widgets.filterbar import FilterBar
+from tui_popretr.ui.widgets.focus import FocusAtOnce
 from tui_popretr.ui.widgets.frame import StatusChanged
 from tui_popretr.ui.widgets.tables import Row, Table
 
 
-class FilteredTable(Table[Row]):
+class FilteredTable(FocusAtOnce, Table[Row]):
     """Shows those of its rows that have all words of the filter. Its filter bar is mounted beside it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -17,7 +17,6 @@ from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
 from tui_popretr.ui.model.parts import Line, Pair, Part
 from tui_popretr.ui.screens.sheet import TextDialog
-from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.styled import BAD, DIM, GOOD, PLAIN, Cell
 from tui_popretr.ui.widgets.tables import same
@@ -49,10 +48,6 @@ class HistoryTab(FilteredTable[Ended]):
         self.client: str | None = None
         self.all = True
         self._ended: Sequence[Ended] = ()
-
-    def on_mount(self) -> None:
-        for clients in self.screen.query(ClientList):
-            self.watch(clients, "selected", self.show_client)
 
     def refresh_view(self, view: View) -> None:
         """Show what is new. Called at most ten times a second, while the tab is shown."""

@@ -16,7 +16,7 @@ from tui_popretr.status import View
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import fitted, sanitize
 from tui_popretr.ui.model.statistics import Chart, Measure, Period, chart, columns, labels, mark_lines, medians
-from tui_popretr.ui.widgets.clients import ClientList
+from tui_popretr.ui.widgets.focus import FocusAtOnce
 from tui_popretr.ui.widgets.frame import StatusChanged
 from tui_popretr.ui.widgets.styled import ACCENT, BAD, BOLD, DIM, Cell, line
 from tui_popretr.wording import plural
@@ -30,7 +30,7 @@ _LEAST: Final = 3
 _WIDEST: Final = 4
 
 
-class StatisticsTab(Widget, can_focus=True):
+class StatisticsTab(FocusAtOnce, Widget, can_focus=True):
     """Of all clients, or of the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,8 +62,6 @@ class StatisticsTab(Widget, can_focus=True):
         self._lines: Sequence[Sequence[Cell]] = ()
 
     def on_mount(self) -> None:
-        for clients in self.screen.query(ClientList):
-            self.watch(clients, "selected", self.show_client)
         self.ask()
 
     # --- what is shown ------------------------------------------------------------------------------------------------

@@ -322,29 +322,15 @@ class TranscriptPane(Vertical):
     # --- search -------------------------------------------------------------------------------------------------------
 
     def action_ask_search(self) -> None:
-        self.query_one(Prompt).ask("search", " /")
+        self.query_one(Prompt).ask(" /", self._begin_search, typed=self._search)
 
-    def on_prompt_typed(self, event: Prompt.Typed) -> None:
-        event.stop()
-        if event.purpose == "search":
-            self.view.search(SearchPattern(event.text) if event.text else None)
-            self._show_status()
-
-    def on_prompt_answered(self, event: Prompt.Answered) -> None:
-        event.stop()
-        self.view.focus()
-        match event.purpose:
-            case "search":
-                self._begin_search(event.text)
-            case "save" if event.text:
-                self._save(event.text, replace=False)
-            case "replace" if event.text in ("y", "Y", "yes"):
-                self._save(self._path, replace=True)
-            case _:
-                self._saving = []
+    def _search(self, text: str) -> None:
+        self.view.search(SearchPattern(text) if text else None)
+        self._show_status()
 
     def _begin_search(self, text: str | None) -> None:
         view = self.view
+        view.focus()
         view.search(SearchPattern(text) if text else None)
         if text:
             here = view.shown.end if view.cursor is None else view.cursor
@@ -536,7 +522,21 @@ class TranscriptPane(Vertical):
     def action_ask_save(self) -> None:
         self._saving = list(self.view.shown.items)
         path = default_path(self.folder or os.getcwd(), self.client, self._now())
-        self.query_one(Prompt).ask("save", f" save {len(self._saving):,} lines to ", path)
+        self.query_one(Prompt).ask(f" save {len(self._saving):,} lines to ", self._save_to, text=path)
+
+    def _save_to(self, path: str | None) -> None:
+        self.view.focus()
+        if path:
+            self._save(path, replace=False)
+        else:
+            self._saving = []
+
+    def _replace(self, answer: str | None) -> None:
+        self.view.focus()
+        if answer in ("y", "Y", "yes"):
+            self._save(self._path, replace=True)
+        else:
+            self._saving = []
 
     def _save(self, path: str, *, replace: bool) -> None:
         self._path = path
@@ -550,7 +550,7 @@ class TranscriptPane(Vertical):
         try:
             count = await asyncio.to_thread(partial(save, path, map(logged, self._saving), replace=replace))
         except FileExistsError:
-            self.query_one(Prompt).ask("replace", f" {visible(os.path.basename(path))} exists; replace it? (y/n) ")
+            self.query_one(Prompt).ask(f" {visible(os.path.basename(path))} exists; replace it? (y/n) ", self._replace)
             return
         except (OSError, ValueError) as error:
             why = describe_os_error(error) if isinstance(error, OSError) else str(error)

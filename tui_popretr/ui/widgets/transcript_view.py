@@ -19,6 +19,7 @@ from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, SearchPattern, logged
 from tui_popretr.ui.model.cells import cut, width
 from tui_popretr.ui.model.line_index import LineIndex
+from tui_popretr.ui.widgets.focus import FocusAtOnce
 from tui_popretr.ui.widgets.styled import DIM, PLAIN, based
 from tui_popretr.ui.widgets.transcript_rows import Columns, Row, draw, fitted, reversed_between
 
@@ -28,7 +29,7 @@ _LABEL_MOST = 20
 _MARK = Style(bold=True, reverse=True)
 
 
-class TranscriptView(ScrollView, can_focus=True, inherit_bindings=False):
+class TranscriptView(FocusAtOnce, ScrollView, can_focus=True, inherit_bindings=False):
     """Shows items. While the cursor is on the last item, it follows: new ones come into view."""
 
     DEFAULT_CSS = """

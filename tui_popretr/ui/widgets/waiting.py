@@ -16,7 +16,6 @@ from tui_popretr.status import View
 from tui_popretr.text import visible
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.columns import Column
-from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.styled import ACTIVE, BAD, DIM, PLAIN, WARN, Cell
 
@@ -88,10 +87,6 @@ class ServerTab(FilteredTable[WaitingMessage]):
         self._listings: dict[str, _Listing] = {}
         self._marked: set[int] = set()
         self._largest = False
-
-    def on_mount(self) -> None:
-        for clients in self.screen.query(ClientList):
-            self.watch(clients, "selected", self.show_client)
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
