@@ -11,7 +11,10 @@ from tui_popretr.ui.model.filtering import Words
     ("words", "text", "matches"),
     [
         ("", "anything", True),
-        ("Two ONE", "one and two", True),
+        ("two one", "One and TWO", True),
+        ("Two", "one and two", False),
+        ("Two", "one and Two", True),
+        ("!Two", "one and two", True),
         ("one three", "one and two", False),
         ("!two", "one and two", False),
         ("one !three", "one and two", True),

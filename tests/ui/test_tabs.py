@@ -110,7 +110,7 @@ def test_the_filter_finds_messages_by_their_subject() -> None:
     async def test(seen: Seen) -> None:
         mails = [replace(delivered(), number=number, subject=f"about {number:b}") for number in (4, 5, 6, 7)]
         await seen.tell(*mails)
-        await seen.press("slash", *"About !11", "enter")
+        await seen.press("slash", *"about !11", "enter")
         assert [row[1].number for row in seen.app.query_one(MessagesTab).rows] == [4, 5]
         await seen.tell(replace(delivered(), number=8, subject="about 1000"), replace(delivered(), subject=None))
         assert [row[1].number for row in seen.app.query_one(MessagesTab).rows] == [4, 5, 8]

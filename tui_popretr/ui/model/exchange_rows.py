@@ -20,9 +20,10 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from tui_popretr.facts import SessionId
-from tui_popretr.logs.items import Item, SearchPattern
+from tui_popretr.logs.items import Item
 from tui_popretr.ui.model.dialogue import LIMIT
 from tui_popretr.ui.model.exchanges import Exchange, Outcome, Pairing
+from tui_popretr.ui.model.filtering import Words
 
 #: Commands for messages without a message's number.
 _ANY_TIME: Final = frozenset({"NOOP"})
@@ -32,27 +33,13 @@ _ORDER: Final = attrgetter("order")
 _KEY: Final = attrgetter("key")
 
 
-class ExchangeFilter:
-    """Words that a row must have, and `!word`s that it must not have, in session, command or reply.
-
-    The case of a word is ignored unless it has a capital letter.
-    """
-
-    def __init__(self, text: str = "") -> None:
-        self.text = text
-        words = text.split()
-        self._wanted = [SearchPattern(word) for word in words if not word.startswith("!")]
-        self._unwanted = [SearchPattern(word[1:]) for word in words if len(word) > 1 and word.startswith("!")]
-
-    def __bool__(self) -> bool:
-        return bool(self._wanted or self._unwanted)
+class ExchangeFilter(Words):
+    """Words that session, command and reply of a row must have, or not."""
 
     def matches(self, exchange: Exchange) -> bool:
         """Return whether an exchange is shown."""
-        if not self:
-            return True
-        text = f"{exchange.session} {exchange.command} {exchange.reply or exchange.outcome.value}"
-        return all(word.is_in(text) for word in self._wanted) and not any(word.is_in(text) for word in self._unwanted)
+        reply = exchange.reply or exchange.outcome.value
+        return not self or self.match(f"{exchange.session} {exchange.command} {reply}")
 
 
 @dataclass(slots=True, eq=False)

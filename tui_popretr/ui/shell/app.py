@@ -20,6 +20,7 @@ from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.mailbox import Connection
 from tui_popretr.status import ClientState, View
 from tui_popretr.text import visible
+from tui_popretr.ui.model import filtering
 from tui_popretr.ui.model.memory import Remembered
 from tui_popretr.ui.model.order import Order
 from tui_popretr.ui.shell.palette import DashboardCommands
@@ -504,7 +505,7 @@ class Dashboard(ThemedApp):
         sections: list[Section] = [
             ("Everywhere", [each for each in Binding.make_bindings(self.BINDINGS) if self._is_offered(each.action)]),
             ("Client list", ClientList.BINDINGS),
-            ("Filter", FilterInput.BINDINGS),
+            (f"Filter: {filtering.RULE}", FilterInput.BINDINGS),
         ]
         sections += [(title, pane.__dict__.get("BINDINGS", ())) for title, pane in panes]
         self.push_screen(HelpScreen(sections))

@@ -30,10 +30,8 @@ class FilteredTable(FocusAtOnce, Table[Row]):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        #: The filter as it was typed.
-        self.filter = ""
         self.filter_bar = FilterBar(self)
-        self._words = Words("")
+        self._words = Words()
         self._all: Sequence[Row] = ()
         self._status = ""
 
@@ -57,6 +55,11 @@ class FilteredTable(FocusAtOnce, Table[Row]):
     # --- rows ---------------------------------------------------------------------------------------------------------
 
     @property
+    def filter(self) -> str:
+        """The filter as it was typed."""
+        return self._words.text
+
+    @property
     def matches(self) -> tuple[int, int]:
         """The number of rows that match the filter, and of all."""
         return len(self.rows), len(self._all)
@@ -76,7 +79,6 @@ class FilteredTable(FocusAtOnce, Table[Row]):
     def set_filter(self, text: str) -> None:
         """Show only the rows that have all words of the text, and none of those after a `!`."""
         if text != self.filter:
-            self.filter = text
             self._words = Words(text)
             self.filter_changed()
 
