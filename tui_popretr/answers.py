@@ -88,7 +88,10 @@ class WaitingMail:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The header and the first lines of a message, decoded as UTF-8 and not neutralised; `cut`: lines are missing."""
+    """The header and the first lines of a message, not neutralised; `cut`: lines are missing.
+
+    It is decoded as UTF-8; other octets are surrogates (surrogateescape), since the message may name another charset.
+    """
 
     client: str
     number: int

@@ -86,6 +86,10 @@ class MessageKey:
     size: int
     digest: str = ""
 
+    def names(self, uid: str | None, number: int, size: int) -> bool:
+        """Whether it is looked for as a message with this UID, without one with this number and size."""
+        return uid == self.uid if self.uid is not None else (uid, number, size) == (None, self.number, self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadStatistics:

@@ -30,6 +30,7 @@ from tui_popretr.errors import ExitCode
 from tui_popretr.facts import MessageDelivered, Noted, SessionStarted
 from tui_popretr.journal.records import MessageState
 from tui_popretr.session import visit as visit_module
+from tui_popretr.session.headers import REFUSALS
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 
@@ -130,7 +131,7 @@ async def test_a_list_without_top_and_uidl(fleet: Fleet, autojump_clock: MockClo
             (number, None, "", "") for number in (3, 2, 1)
         ]
         assert answer.remark.startswith("the server refuses TOP")
-        assert fleet.said().count("TOP") == 1
+        assert fleet.said().count("TOP") == REFUSALS
         no_uid = "the server gives no usable UIDs, without which it cannot be known again"
         assert await done(engine, SkipMessages("a", keys(answer, 1))) == ([no_uid], 1)
         assert (await done(engine, DeleteMessages("a", keys(answer, 1))))[1] == 1

@@ -527,7 +527,7 @@ def test_a_message_that_is_skipped_and_no_more(journal: Journal) -> None:
     skipped = {each.uid for each in journal.records(maildrop) if each.state is MessageState.SKIPPED}
     assert skipped == {"delivered", "seen", "new"}
     assert not any(each.delete_pending for each in journal.records(maildrop) if each.uid == "delivered")
-    journal.unskip(maildrop, ["new", "seen", "delivering"])
+    journal.close_named(maildrop, ["new", "seen", "delivering"], now=NOW)
     states = {each.uid: each.state for each in journal.records(maildrop)}
     assert states == {"delivered": MessageState.SKIPPED, "delivering": MessageState.DELIVERING}
     deliver(journal, maildrop, "delivered")

@@ -15,7 +15,8 @@ from tui_popretr.session.plan import Listed
 
 
 async def ask(connection: Connection, *numbers: int, pipelining: bool = True) -> dict[int, Header]:
-    return await read_headers(connection.pop3, numbers, pipelining=pipelining)
+    listed = [Listed(number, None, 100) for number in numbers]
+    return await read_headers(connection.pop3, listed, pipelining=pipelining)
 
 
 async def answer(connection: Connection, *replies: tuple[str, ...]) -> list[str]:
@@ -46,11 +47,21 @@ async def test_one_that_is_refused_is_missing(autojump_clock: MockClock) -> None
 
 
 @trio_test
-async def test_a_server_without_top_is_asked_once(autojump_clock: MockClock) -> None:
+async def test_the_first_may_be_refused(autojump_clock: MockClock) -> None:
     connection = Connection()
     await connection.log_in()
-    assert await both(connection, 3, 2, 1, replies=[("-ERR unknown command",)]) == {}
-    assert [line.text for line in connection.lines] == ["TOP 3 0", "-ERR unknown command"]
+    replies = [("-ERR locked",), ("+OK", "Subject: 8", "", "."), ("+OK", "Subject: 7", "", ".")]
+    assert set(await both(connection, 9, 8, 7, replies=replies)) == {8, 7}
+
+
+@trio_test
+async def test_a_server_without_top_is_not_asked_for_all(autojump_clock: MockClock) -> None:
+    connection = Connection()
+    await connection.log_in()
+    refused: list[tuple[str, ...]] = [("-ERR unknown command",)] * module.REFUSALS
+    assert await both(connection, *range(20, 0, -1), replies=refused) == {}
+    asked = [line.text for line in connection.lines if line.text.startswith("TOP")]
+    assert asked == [f"TOP {number} 0" for number in range(20, 20 - module.REFUSALS, -1)]
 
 
 @trio_test

@@ -77,6 +77,7 @@ _QUERIES: Final[dict[str, tuple[type[Any], type[Any]]]] = {
     "delete": (DeleteMessages, Done),
     "skip": (SkipMessages, Done),
 }
+_LARGEST: Final = 2**63 - 1
 #: Messages in a request, at most.
 MOST_MESSAGES: Final = 1000
 
@@ -93,6 +94,8 @@ def query_of(request: Request) -> Query | None:
     if name == "waiting":
         return ListWaiting(request.client)
     messages = tuple(dict.fromkeys(request.messages))
+    if not all(0 < each.number <= _LARGEST and 0 <= each.size <= _LARGEST for each in messages):
+        raise ValueError("a message has a number from 1 and a size from 0 octets")
     if not messages or len(messages) > (1 if name == "preview" else MOST_MESSAGES):
         wanted = "one message" if name == "preview" else f"1 to {MOST_MESSAGES} messages"
         raise ValueError(f'{name} needs {wanted} in "messages"')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,6 +26,8 @@ from tui_popretr.facts import (
     SessionResult,
 )
 from tui_popretr.session.context import SessionContext
+from tui_popretr.session.headers import find
+from tui_popretr.session.plan import Listed
 from tui_popretr.session.session import Session
 from tui_popretr.session.setup import ConnectionSetup
 from tui_popretr.session.visit import UNFINISHED, Visit, make_visit, outcome
@@ -71,6 +73,7 @@ class ClientRunner:
         self._sleep = trio.CancelScope()  # until due
         self._queue = trio.CancelScope()  # until there is a slot
         self._wanted: tuple[MessageKey, ...] = ()  # retrieved by the next session, and nothing else
+        self._fetching: tuple[MessageKey, ...] = ()  # retrieved by the running session, and nothing else
         self._visits: set[trio.CancelScope] = set()
 
     # --- commands -----------------------------------------------------------------------------------------------------
@@ -83,22 +86,26 @@ class ClientRunner:
 
     async def fetch(self, messages: Sequence[MessageKey]) -> Done:
         """Run a session now that retrieves just these messages. The schedule does not change. Raises ValueError."""
-        visit = self._make_visit(0)
+        visit = self._make_visit(self.settings, 0)
         try:
             unfinished = await visit.unfinished()
         except PopretrError as problem:
             raise ValueError(str(problem)) from problem
         refusals = {each: UNFINISHED for each in messages if each.uid in unfinished}
-        wanted = [each for each in messages if each not in refusals]
-        if wanted:
-            self._wanted = tuple(dict.fromkeys((*self._wanted, *wanted)))
-            self._polled = True
+        for key in messages:
+            known = (*self._fetching, *self._wanted)  # another dashboard may have asked for it just now
+            if key not in refusals and not any(each.names(key.uid, key.number, key.size) for each in known):
+                self._wanted += (key,)
+        if self.session is not None:
+            self.session.remember()
+        if self._wanted:
             self._sleep.cancel()
         return outcome(messages, refusals, "is retrieved now")
 
     async def visit(self, work: Callable[[Visit], Awaitable[T]]) -> T:
         """Do this in a visit to the maildrop, when it is the client's turn. Raises ValueError with the reason."""
-        slot = self._services.slots.request(self.settings.server)
+        settings = self.settings  # a reload may change them: then this is still for the account that was meant
+        slot = self._services.slots.request(settings.server)
         scope = trio.CancelScope()
         self._visits.add(scope)
         try:
@@ -107,7 +114,7 @@ class ClientRunner:
                     scope.cancel()
                 await slot.granted.wait()
                 self._sessions_started += 1
-                visit = self._make_visit(self._sessions_started)
+                visit = self._make_visit(settings, self._sessions_started)
                 try:
                     return await work(visit)
                 finally:
@@ -119,11 +126,11 @@ class ClientRunner:
             slot.release()
         raise ValueError("the program is ending")
 
-    def _make_visit(self, run: int) -> Visit:
+    def _make_visit(self, settings: ClientSettings, run: int) -> Visit:
         context = self._services.context
         setup = ConnectionSetup(
-            SessionId(self.settings.id, run),
-            self.settings,
+            SessionId(settings.id, run),
+            settings,
             context.bus,
             context.clock,
             context.connect,
@@ -184,7 +191,7 @@ class ClientRunner:
                 await self._run_sessions()
             except Exception as defect:  # noqa: BLE001 - a bug in one client must not end the others
                 self._note(Level.ERROR, "internal error: " + "".join(traceback.format_exception(defect)))
-                self._polled = False
+                self._polled, self._wanted = False, ()
                 self.due = self._services.context.clock.boottime() + RETRY_AFTER_DEFECT
 
     async def _run_sessions(self) -> None:
@@ -193,7 +200,6 @@ class ClientRunner:
             slot = self._services.slots.request(settings.server)
             try:
                 if await self._wait_for_slot(slot):
-                    self._polled = False
                     await self._session(settings)
             finally:
                 slot.release()
@@ -210,16 +216,24 @@ class ClientRunner:
 
     async def _session(self, settings: ClientSettings) -> None:
         self._sessions_started += 1
-        wanted, self._wanted = self._wanted, ()
+        self._fetching, self._wanted = self._wanted, ()
+        wanted = self._fetching
+        if not wanted:  # else a poll is still to come
+            self._polled = False
         self.session = session = Session(settings, self._sessions_started, self._services.context, wanted)
         try:
             result = await session.run()
         finally:
-            self.session = None
+            self.session, self._fetching = None, ()
+        self._forget_wanted(session.delivered_now)
         if wanted:
             self._services.closed(self, result)
         else:
             self._schedule_next(settings, session, result)
+
+    def _forget_wanted(self, delivered: Collection[Listed]) -> None:
+        """Forget what the user wanted while a session was running that has delivered it: it would come twice."""
+        self._wanted = tuple(key for key in self._wanted if find(delivered, key) is None)
 
     def _schedule_next(self, settings: ClientSettings, session: Session, result: SessionResult) -> None:
         """Set the next due time after a session, with a back-off after rejected logins, or end the runs."""
@@ -242,7 +256,7 @@ class ClientRunner:
         """Wait until the client has to run; return False when it is stopped."""
         publish = self._services.context.bus.publish
         while not self._stopping:
-            if self._polled:
+            if self._polled or self._wanted:
                 return True
             self._sleep = trio.CancelScope()
             with self._sleep:

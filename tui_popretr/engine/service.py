@@ -347,6 +347,14 @@ class Engine:
         """Return the answer to a query. Raises ValueError with the reason if there is none."""
         if self._clients is None:
             raise ValueError("the program is starting; try again")
+        try:
+            return await self._answer(query)
+        except ValueError:
+            raise
+        except Exception as defect:  # it must end neither the sessions nor the control socket
+            raise ValueError(f"internal error: {type(defect).__name__}: {defect}") from defect
+
+    async def _answer(self, query: Query) -> Answer:
         match query:
             case ReadStatistics(client):
                 return await self._history.statistics(self._journal, client)
@@ -372,8 +380,6 @@ class Engine:
             except trio.Cancelled:
                 answered(ValueError("the program is ending"))
                 raise
-            except Exception as defect:  # noqa: BLE001 - it must not end the sessions
-                answered(ValueError(f"internal error: {type(defect).__name__}: {defect}"))
 
         if self._clients is None or self.stopping.is_set():
             answered(ValueError("the program is ending" if self._clients else "the program is starting; try again"))

@@ -33,7 +33,8 @@ States and their transitions:
     DELETED       SEEN         the user marks its UID, a new message has it mark_seen
     -             SKIPPED      the user skips it                            skip
     not DELIVERING SKIPPED     the user skips it                            skip
-    SKIPPED       (removed)    the user has deleted it                      unskip
+    DELIVERED     DELETED      the user has deleted it                      close_named
+    SEEN, KEPT, SKIPPED (removed) the user has deleted it                   close_named
     any other     (removed)    its UID was delivered again                  commit(delivered)
     any other     (removed)    absent from listings for FORGET_AFTER        close_session
 
@@ -295,11 +296,19 @@ class Journal(JournalTotals):
                 self._mark(maildrop, new, MessageState.SKIPPED, now)
         return {uid for uid in uids if known.get(uid)}
 
-    def unskip(self, maildrop: int, uids: Collection[str]) -> None:
-        """Remove the records of messages that are skipped."""
+    def close_named(self, maildrop: int, uids: Collection[str], *, now: int) -> None:
+        """Record a QUIT that was answered +OK after DELE of messages that the user named.
+
+        What has one of these UIDs later is another message, as after close_session().
+        """
         with self._writing() as connection:
             connection.executemany(
-                "DELETE FROM message WHERE maildrop = ? AND uid = ? AND state = 5", [(maildrop, uid) for uid in uids]
+                "UPDATE message SET state = 3, owed = 0, absent = ? WHERE maildrop = ? AND uid = ? AND state = 2",
+                [(now, maildrop, uid) for uid in uids],
+            )
+            connection.executemany(
+                "DELETE FROM message WHERE maildrop = ? AND uid = ? AND state IN (0, 4, 5)",
+                [(maildrop, uid) for uid in uids],
             )
 
     def close_session(

@@ -18,8 +18,12 @@ GONE = "it is no longer on the server"
 CHANGED = "another message is there now: its header is not the one that was listed"
 #: Commands in flight with PIPELINING.
 AT_ONCE = 64
-#: Octets of an answer to TOP, beyond which it is abandoned as endless.
+#: Octets of an answer to TOP, beyond which it is abandoned as endless; more for a message that is listed as large,
+#: whose header may be all of it.
 MOST_OCTETS = 4 * 1024 * 1024
+LARGEST = 64 * 1024 * 1024
+#: After this number of refusals, and no header, the server has no TOP: one message may be locked or damaged.
+REFUSALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,45 +42,41 @@ class Header:
 
 def find(listing: Iterable[Listed], key: MessageKey) -> Listed | None:
     """Return the listed message of a key; None if it is not listed any more."""
-    for listed in listing:
-        if key.uid is not None:
-            if listed.uid == key.uid:
-                return listed
-        elif listed.uid is None and (listed.number, listed.size) == (key.number, key.size):
-            return listed
-    return None
+    return next((each for each in listing if key.names(each.uid, each.number, each.size)), None)
 
 
 async def read_headers(
-    connection: Pop3Connection, numbers: Sequence[int], lines: int = 0, *, pipelining: bool
+    connection: Pop3Connection, messages: Sequence[Listed], lines: int = 0, *, pipelining: bool
 ) -> dict[int, Header]:
     """Return the headers of these messages, with the first `lines` lines after them.
 
-    Those that the server refuses are missing. If it refuses the first, TOP is not sent again. Raises PopretrError.
+    Those that the server refuses are missing. Raises PopretrError.
     """
     found: dict[int, Header] = {}
-    waiting = deque(numbers)
-    in_flight: deque[int] = deque()
-    most, hasher, beginning, octets = 1, IdentityHasher(), b"", 0
+    waiting = deque(messages)
+    in_flight: deque[Listed] = deque()
+    most, hasher, beginning, octets, refused = 1, IdentityHasher(), b"", 0, 0
     while waiting or in_flight:
         some = [waiting.popleft() for _ in range(min(len(waiting), most - len(in_flight)))]
         in_flight.extend(some)
         if some:
-            await connection.send([Top(number, lines) for number in some])
+            await connection.send([Top(each.number, lines) for each in some])
         for event in await connection.events():
             if isinstance(event, BodyChunk):
                 hasher.update(event.data)
                 octets += len(event.data)
-                if octets > MOST_OCTETS:
-                    raise ProtocolViolation(f"the answer to TOP {in_flight[0]} does not end: {octets} octets so far")
+                if octets > MOST_OCTETS + min(2 * in_flight[0].size, LARGEST):
+                    number = in_flight[0].number
+                    raise ProtocolViolation(f"the answer to TOP {number} does not end: {octets} octets so far")
                 if lines:
                     beginning += event.data[: max(0, HEADER_LIMIT - len(beginning))]
             elif isinstance(event, BodyEnd):
-                found[in_flight.popleft()] = Header(hasher, beginning, octets)
+                found[in_flight.popleft().number] = Header(hasher, beginning, octets)
                 hasher, beginning, octets = IdentityHasher(), b"", 0
             elif isinstance(event, Reply) and not event.more:
                 in_flight.popleft()
-        if not (found or in_flight):
+                refused += 1
+        if not found and refused == REFUSALS:
             break
-        most = AT_ONCE if pipelining else 1
+        most = AT_ONCE if pipelining and found else 1
     return found

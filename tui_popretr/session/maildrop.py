@@ -79,14 +79,18 @@ class MaildropJournal:
         mark = Journal.keep if doubt is Doubt.SHORT else Journal.mark_delete_pending
         await self._journal.run(lambda journal: mark(journal, [record]))
 
-    async def close(self, maildrop: int, deleted: Mapping[int, Listed], policy: Policy) -> None:
-        """Record QUIT's +OK: the messages of the records in `deleted` are gone from the server."""
+    async def close(self, maildrop: int, deleted: Mapping[int, Listed], policy: Policy, *, whole: bool) -> None:
+        """Record QUIT's +OK: the messages of the records in `deleted` are gone from the server.
+
+        `whole`: the session was for all messages, so that with preserve and without newonly the next one retrieves
+        them again.
+        """
         now, uids, records, clock = int(self._now()), self._uids, list(deleted), self._maildrop_clock
         known = self._failures.known
         # Nearly always there is no failure to clear: the keys of all deleted messages are not made for nothing.
         keys = (deletion_key(each.failure_key) for each in deleted.values()) if known else ()
         cleared = [key for key in keys if key in known]
-        keep = policy.new_only or policy.delete_after is not None or policy.suspended
+        keep = policy.new_only or policy.delete_after is not None or policy.suspended or not whole
 
         def close(journal: Journal) -> None:
             journal.close_session(
@@ -95,7 +99,7 @@ class MaildropJournal:
                 listed=uids,
                 now=now,
                 keep_unnamed=keep,
-                confirm=not policy.suspended,
+                confirm=whole and not policy.suspended,
                 clock=clock,
             )
             journal.clear_failures(maildrop, cleared)

@@ -113,8 +113,8 @@ class Preparation:
     ) -> list[Listed]:
         """Return the messages that the user named, if they are still the same; warn of the others."""
         found = {key: listed for key in self._wanted if (listed := find(listing, key)) is not None}
-        numbers = [listed.number for key, listed in found.items() if key.digest]
-        headers = await read_headers(connection, numbers, pipelining=exploration.pipelined)
+        known = [listed for key, listed in found.items() if key.digest]
+        headers = await read_headers(connection, known, pipelining=exploration.pipelined)
         wanted: list[Listed] = []
         for key in self._wanted:
             listed = found.get(key)

@@ -43,7 +43,7 @@ A session that succeeds ends in PREPARING, after its last connection.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum, auto
 from functools import partial
 
@@ -63,7 +63,7 @@ from tui_popretr.session.exploration import Exploration, advise_after_login
 from tui_popretr.session.failures import Failures
 from tui_popretr.session.maildrop import MaildropJournal
 from tui_popretr.session.pipelining import Pipelining
-from tui_popretr.session.plan import Verify
+from tui_popretr.session.plan import Listed, Verify
 from tui_popretr.session.preparation import Preparation, Prepared
 from tui_popretr.session.report import SessionReport
 from tui_popretr.session.setup import ConnectionSetup
@@ -116,7 +116,7 @@ class Session:
         self._journal = MaildropJournal(services.journal, clock, self._failures)
         pipelining = Pipelining(client.server, services.pipelining_history, services.journal, clock)
         self._reconnections = Reconnections(pipelining, self._failures, self._report)
-        self._report.remember = bool(wanted)
+        self._report.remember = self._of_user = bool(wanted)
         self._preparation = Preparation(session, client, bus, self._journal, self._report, self._reconnections, wanted)
         setup = ConnectionSetup(session, client, bus, clock, context.connect, context.timeout, context.connections)
         memory = CapaMemory(services.capa_histories, services.journal, clock)
@@ -131,6 +131,15 @@ class Session:
     def logged_in(self) -> bool:
         """Whether a login succeeded."""
         return self._preparation.logged_in
+
+    def remember(self) -> None:
+        """Remember the messages that are delivered from now on."""
+        self._report.remember = True
+
+    @property
+    def delivered_now(self) -> Collection[Listed]:
+        """The messages that were delivered since remember()."""
+        return self._report.delivered_now
 
     @property
     def login_delay(self) -> int | None:
@@ -323,6 +332,6 @@ class Session:
                 advice="deletions may not have happened; they are made up for at the next run",
             )
         deleted = prepared.retrieval.deliveries.deleted
-        await self._journal.close(maildrop, deleted, prepared.policy)
+        await self._journal.close(maildrop, deleted, prepared.policy, whole=not self._of_user)
         faultpoints.reached(Step.DELETED)
         self._report.deleted(len(deleted))

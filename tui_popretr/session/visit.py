@@ -99,7 +99,7 @@ class Visit:
             raise CommandRefused("the server refuses TOP: a message can only be seen by retrieving it", advice="")
         if key.digest not in ("", header.digest):
             raise CommandRefused(CHANGED, advice="list the mail again")
-        text = header.beginning.decode("utf-8", "replace")
+        text = header.beginning.decode("utf-8", "surrogateescape")
         return Preview(self._client.id, listed.number, text, header.octets < listed.size)
 
     async def _open(self) -> tuple[Pop3Connection, list[Listed]]:
@@ -107,8 +107,7 @@ class Visit:
         return connection, await self._exploration.list_maildrop()
 
     async def _headers(self, connection: Pop3Connection, listed: Iterable[Listed], lines: int = 0) -> dict[int, Header]:
-        numbers = [each.number for each in listed]
-        return await read_headers(connection, numbers, lines, pipelining=self._exploration.pipelined)
+        return await read_headers(connection, list(listed), lines, pipelining=self._exploration.pipelined)
 
     async def _reasons(self, listing: list[Listed]) -> dict[int, tuple[WaitingReason, str]]:
         def read(journal: Journal) -> tuple[MaildropClock, list[Record], dict[str, MessageFailure]]:
@@ -194,8 +193,9 @@ class Visit:
         for listed in deleted.values():
             self._log(f"{message_name(listed.number, listed.uid, listed.size)} was deleted on the server by you")
         uids = [each.uid for each in deleted.values() if each.uid is not None]
-        with suppress(JournalError):  # the mark that it was skipped is forgotten later
-            await self._journal.run(lambda journal: journal.unskip(journal.maildrop(self._key), uids))
+        now = int(self._clock.now().timestamp())
+        with suppress(JournalError):  # the records are forgotten later
+            await self._journal.run(lambda journal: journal.close_named(journal.maildrop(self._key), uids, now=now))
 
     async def skip(self, keys: Sequence[MessageKey]) -> Done:
         """Record that these messages are neither retrieved nor deleted. This needs no connection."""
