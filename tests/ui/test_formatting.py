@@ -149,6 +149,22 @@ def test_a_sparkline_marks_failures_without_colour() -> None:
 
 
 @pytest.mark.parametrize(
+    ("destination", "shown"),
+    [
+        ("Mailbox=user1", "user1"),
+        ("Maildir=/var/mail/user1/Maildir", "user1/Maildir"),
+        ("Maildir=mail", "mail"),
+        ("File=/srv/incoming/invoices/1.eml", "invoices/1.eml"),
+        ("SMTP=[a@b.example, c@d.example]", "a@b.example, c@d.example"),
+        ("IMAP=INBOX/a=b", "INBOX/a=b"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_place_is_short(destination: str, shown: str) -> None:
+    assert formatting.place(destination) == shown
+
+
+@pytest.mark.parametrize(
     ("text", "width", "lines"),
     [
         ("", 5, [""]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pytest
@@ -36,6 +36,13 @@ COLUMNS = (Column("Name", 4, 10, 2), Column("Size", 5, 5, 1, right=True), Column
 )
 def test_columns_fit_the_width(width: int, shown: list[tuple[int, int, int]]) -> None:
     assert [(placed.index, placed.x, placed.width) for placed in by_priority(COLUMNS, width)] == shown
+
+
+def test_columns_grow_to_their_usual_width_first() -> None:
+    columns = (replace(COLUMNS[0], good=7), COLUMNS[1], replace(COLUMNS[2], good=8))
+    assert [each.width for each in by_priority(columns, 18)] == [4, 5, 6]
+    assert [each.width for each in by_priority(columns, 22)] == [6, 5, 8]
+    assert [each.width for each in by_priority(columns, 24)] == [7, 5, 9]
 
 
 def test_columns_fill_every_width_without_touching() -> None:

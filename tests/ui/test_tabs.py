@@ -98,12 +98,25 @@ def test_messages_have_a_destination_or_the_reason_for_staying() -> None:
         )
         titles, first, rule, trouble, last = seen.lines(MessagesTab)
         assert titles.split() == ["Time", "Client", "From", "Subject", "Size", "Where"]
-        assert first.split() == ["07:27:59", "work", "Ann", "Other", "Grüße", "2", "kB", "Mailbox=user1"]
+        assert first.split() == ["07:27:59", "work", "Ann", "Other", "Grüße", "2", "kB", "user1"]
         assert re.search(r"- left there +larger than maxsize .* message 2$", rule)
         assert re.search(r"✗ failed +-ERR corrupt .* message 3 \(UID u", trouble)
         assert re.match(r"›22 Nov 07:27 home +\(no subject\)", last)
 
     see(test, "2", size=(139, 29))
+
+
+def test_80_columns_have_client_and_place_in_full() -> None:
+    async def test(seen: Seen) -> None:
+        await seen.tell(
+            replace(delivered("wrongpass"), destination="Maildir=/srv/mail/example/box1"),
+            closed("wrongpass", result(NOW, messages=12)),
+        )
+        assert re.search(r" wrongpass someone@example… .* example/box1$", seen.lines(MessagesTab)[1])
+        await seen.press("4")
+        assert " wrongpass " in seen.lines(HistoryTab)[1]
+
+    see(test, "2", size=(80, 24))
 
 
 def test_the_filter_finds_messages_by_their_subject() -> None:

@@ -19,9 +19,9 @@ GAP: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. Only by_priority() needs `least`, `most` (cells) and `priority`; lay_out() does not.
+    """A column. Only by_priority() needs `least`, `most`, `good` (cells) and `priority`; lay_out() does not.
 
-    `timed`: time alone changes what its cells show.
+    `good`: what is usual is not cut at this width. `timed`: time alone changes what its cells show.
     """
 
     title: str
@@ -30,6 +30,7 @@ class Column:
     priority: int = 0
     right: bool = False
     timed: bool = False
+    good: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ def lay_out(always: Mapping[int, int], steps: Iterable[Step], room: int) -> tupl
 def by_priority(columns: tuple[Column, ...], room: int, hidden: frozenset[int] = frozenset()) -> tuple[Placed, ...]:
     """Return the columns that fit, the last one stretched to the end, without the hidden ones.
 
-    Columns are added by priority until one does not fit. Room that is left goes to the one with the highest priority,
-    up to its `most`, then evenly to the others.
+    Columns are added by priority until one does not fit. Room that is left goes to each up to its `good`, then to the
+    one with the highest priority, up to its `most`, then evenly to the others.
     """
     wanted = [index for index in range(len(columns)) if index not in hidden]
     first, *others = sorted(wanted, key=lambda index: -columns[index].priority)
@@ -86,6 +87,7 @@ def by_priority(columns: tuple[Column, ...], room: int, hidden: frozenset[int] =
             break
         shown.append(index)
     steps = [(index, columns[index].least) for index in shown]
+    steps += [(index, columns[index].good) for index in shown]
     steps.append((first, columns[first].most))
     for more in range(1, room):
         steps += [(index, columns[index].least + more) for index in shown[1:] if more <= _growth(columns[index])]

@@ -98,6 +98,17 @@ def outcome(session: SessionResult | PastSession | None, now: datetime) -> str:
     return f"{wording.session_summary(session)} ({when})"
 
 
+def place(destination: str) -> str:
+    """Return a destination of the audit line in few characters, without its kind: "user1", "a@b, c@d", "mail/1.eml".
+
+    Of a path it is the end, since many paths begin alike.
+    """
+    kind, _, name = destination.partition("=")
+    if kind in ("Maildir", "File"):
+        return "/".join(name.split("/")[-2:])
+    return name.removeprefix("[").removesuffix("]") or destination
+
+
 def progress(done: int, total: int, fraction: float | None, octets_a_second: float) -> str:
     """Return how far a retrieval is: "12/340 · 63 % · 1.2 MB/s", without the parts not known yet.
 

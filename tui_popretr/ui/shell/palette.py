@@ -12,6 +12,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from tui_popretr.ui.model.cells import sanitize
+from tui_popretr.ui.model.filtering import RULE, Words
 from tui_popretr.ui.widgets.body import TABS
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ class DashboardCommands(Provider):
             if (score := matcher.match(title)) > 0:
                 run = partial(self._dashboard.run_action, action, node)
                 yield Hit(score, matcher.highlight(title), run, help=_HERE)
-        wanted = query.casefold().split()
+        words = Words(query)
         offered = 0
         for client, view in self._dashboard.view.clients.items():
-            text = f"{client} {view.info.server} {view.info.recip}".casefold()
-            if offered < _CLIENTS and all(each in text for each in wanted):
+            text = f"{client} {view.info.server} {view.info.recip}"
+            if offered < _CLIENTS and words.match(text):
                 offered += 1
                 title = f"Go to {sanitize(client)}"
                 explained = sanitize(f"{view.state.word} · {view.info.server} · for {view.info.recip}")
@@ -84,7 +85,7 @@ class DashboardCommands(Provider):
             yield f"Show {name}", f"tab({number - 1})", "a tab"
         yield "Transcript of all clients, or of the selected one", "all_dialogue", "changes between the two"
         yield "Exchanges or dialogue", "form", "the two forms of the transcript"
-        yield "Filter the exchanges", "filter_exchanges", "rows with these words; !word excludes"
+        yield "Filter the exchanges", "filter_exchanges", RULE
         yield "List what is on the server", "list_waiting", "of the selected client, in a session of its own"
         yield "Full screen", "full", "the focused part alone, or both"
         yield "Next theme", "next_theme", "the terminal's own colours among them"

@@ -35,7 +35,7 @@ class HistoryTab(FilteredTable[Ended]):
 
     COLUMNS = (
         Column("Started", 8, 12, 4),
-        Column("Client", 6, 14, 3),
+        Column("Client", 6, 14, 3, good=9),
         Column("Took", 7, 11, 1, right=True),
         Column("Mails", 5, 7, 1, right=True),
         Column("Size", 8, 8, 0, right=True),

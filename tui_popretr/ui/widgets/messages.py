@@ -30,11 +30,11 @@ class MessagesTab(FilteredTable[Mail]):
 
     COLUMNS = (
         Column("Time", 8, 12, 5),
-        Column("Client", 6, 14, 3),
-        Column("From", 12, 26, 4),
-        Column("Subject", 14, 60, 6),
+        Column("Client", 6, 14, 3, good=9),
+        Column("From", 12, 26, 4, good=16),
+        Column("Subject", 14, 60, 6, good=20),
         Column("Size", 7, 8, 1, right=True),
-        Column("Where", 10, 32, 2),
+        Column("Where", 8, 32, 2, good=12),
     )
 
     def __init__(self) -> None:
@@ -60,7 +60,14 @@ class MessagesTab(FilteredTable[Mail]):
         client, size = Cell(mail.session.client), Cell(wording.size(mail.octets))
         if isinstance(mail, MessageDelivered):
             subject = Cell(visible(mail.subject)) if mail.subject else Cell("(no subject)", DIM)
-            return when, client, Cell(visible(_author(mail))), subject, size, Cell(visible(mail.destination), DIM)
+            return (
+                when,
+                client,
+                Cell(visible(_author(mail))),
+                subject,
+                size,
+                Cell(visible(formatting.place(mail.destination)), DIM),
+            )
         style = BAD if mail.failure else PLAIN
         word = "✗ failed" if mail.failure else "- left there"
         name = message_name(mail.number, mail.uid)

@@ -54,10 +54,10 @@ class ServerTab(FilteredTable[WaitingMessage]):
     COLUMNS = (
         Column("No.", 6, 7, 4, right=True),
         Column("Size", 8, 9, 5, right=True),
-        Column("From", 10, 26, 3),
-        Column("Subject", 12, 36, 6),
+        Column("From", 10, 26, 3, good=14),
+        Column("Subject", 12, 36, 6, good=18),
         Column("Date", 12, 12, 1),
-        Column("Why", 12, 60, 2),
+        Column("Why", 12, 60, 2, good=20),
     )
     FOLLOWS = False
     TITLED = True
