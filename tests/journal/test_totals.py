@@ -54,19 +54,34 @@ def test_sums_of_the_hour_and_day_of_local_time(journal: Journal, offset: int) -
     assert journal.tallies(daily=True, since=0) == (whole if day != next_day else [TallyRow(day, 3, 1, 6, 60)])
 
 
-def test_old_sums_are_removed(journal: Journal) -> None:
+def test_old_sums_are_removed(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_HOURS", 2 * HOUR)
+    monkeypatch.setattr(module, "KEPT_DAYS", 3)
     journal.record_totals([session(LATE, client="gone"), session(LATE)])
-    much_later = LATE + (module.KEPT_DAYS + 2) * DAY
-    journal.record_totals([session(much_later - 3 * DAY), session(much_later)])
-    assert len(journal.tallies(daily=False, since=0, client="a")) == 1
-    assert len(journal.tallies(daily=True, since=0, client="a")) == 2
-    assert journal.tallies(daily=True, since=0, client="gone") != [], (
-        "other clients' sums are removed at the next start"
-    )
+    for day in range(1, 7):
+        journal.record_totals([session(LATE + day * DAY)])
+    ends = [tally.begin for tally in journal.tallies(daily=True, since=0, client="a")]
+    assert ends == list(range(ends[-1] - 3, ends[-1] + 1))
+    assert len(journal.tallies(daily=False, since=0, client="a")) == 3
+    assert [tally.begin for tally in journal.tallies(daily=True, since=0)] == ends
+    assert len(journal.tallies(daily=True, since=0, client="gone")) == 1, "removed at the next start"
     journal._pruned = False
-    journal.record_totals([session(much_later)])
+    journal.record_totals([session(LATE + 7 * DAY)])
     assert journal.tallies(daily=True, since=0, client="gone") == []
-    assert len(journal.tallies(daily=True, since=0, client="a")) == 2
+
+
+@pytest.mark.parametrize("wrong", [0, LATE + 80 * 365 * DAY])
+@pytest.mark.parametrize("pruned", [True, False])
+def test_a_clock_that_is_years_off_loses_no_sums(journal: Journal, wrong: int, pruned: bool) -> None:
+    journal.record_totals([session(LATE), session(LATE + DAY)])
+    before = journal.tallies(daily=True, since=0), journal.tallies(daily=False, since=0)
+    journal._pruned = pruned
+    for _ in range(3):
+        journal.record_totals([session(wrong)])
+    journal.record_totals([session(LATE + 2 * DAY)])
+    after = journal.tallies(daily=True, since=0), journal.tallies(daily=False, since=0)
+    assert set(before[0]) < set(after[0])
+    assert set(before[1]) < set(after[1])
 
 
 def test_medians_of_the_sessions_that_are_kept(journal: Journal) -> None:

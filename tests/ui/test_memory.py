@@ -34,6 +34,35 @@ def test_a_bad_file_is_as_good_as_none(tmp_path: Path, text: str) -> None:
     assert recall(str(tmp_path)) == Remembered()
 
 
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory", "loop", "huge"])
+def test_what_is_no_file_of_ours_blocks_nothing(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "dashboard.json"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "directory":
+            path.mkdir()
+        case "loop":
+            path.symlink_to(path)
+        case "huge":
+            path.write_text("[" + " " * 1_000_000 + "]")
+    assert recall(str(tmp_path)) == Remembered()
+    remember(str(tmp_path), CHOICES)
+    assert recall(str(tmp_path)) == (Remembered() if kind == "directory" else CHOICES)
+    assert os.listdir(tmp_path) == ["dashboard.json"]
+
+
+@pytest.mark.parametrize("hidden", [{"Clients": ["Client", "State", "x"], "x": []}, {"Messages": ["\ud800", ""]}])
+def test_what_is_remembered_of_another_version(hidden: dict[str, list[str]]) -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("t", "s", "2", "4")
+        assert "a" in shown.text
+
+    play(scene, clients("a"), remembered=Remembered("\x1b[2J", "no order", hidden=hidden))
+
+
 def test_what_is_right_in_a_file_is_kept(tmp_path: Path) -> None:
     (tmp_path / "dashboard.json").write_text(json.dumps({**asdict(CHOICES), "order": 3, "future": 1}))
     assert recall(str(tmp_path)) == Remembered("nord", "", True, False, False, {"Log": ["Client"]})

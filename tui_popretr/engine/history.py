@@ -140,7 +140,8 @@ class History:
             raise ValueError(f"there is no client '{client}'")
         await self.save(journal)
         now = self._clock.now()
-        hours, days = int(now.timestamp()) - KEPT_HOURS, (now.date() - _EPOCH).days - KEPT_DAYS
+        seconds, today = int(now.timestamp()), (now.date() - _EPOCH).days
+        hours, days = seconds - KEPT_HOURS, today - KEPT_DAYS
         try:
             hourly, daily, figures = await journal.run(
                 lambda journal: (
@@ -153,9 +154,9 @@ class History:
             raise ValueError(str(problem)) from None
         return Statistics(
             client,
-            # A clock that was wrong for a while may have left some in the far future.
-            tuple(Tally(_local(row.begin), *row[1:]) for row in hourly if row.begin <= hours + 2 * KEPT_HOURS),
-            tuple(Tally(_midnight(row), *row[1:]) for row in daily if row.begin <= days + 2 * KEPT_DAYS),
+            # A clock that was wrong for a while may have left some in the future.
+            tuple(Tally(_local(row.begin), *row[1:]) for row in hourly if row.begin <= seconds),
+            tuple(Tally(_midnight(row), *row[1:]) for row in daily if row.begin <= today),
             figures.duration,
             figures.rate,
         )

@@ -28,6 +28,12 @@ _SUMS: Final = (
 )
 #: The client that has the sums of all.
 _ALL: Final = ""
+#: Older than the last ?2 hours (?1 = 0) or days (?1 = 1) with a session. The clock is not asked: if it is years ahead
+#: for a while, nothing is lost.
+_OLD: Final = (
+    "daily = ?1 AND begin <"
+    " (SELECT begin FROM tally WHERE client = '' AND daily = ?1 ORDER BY begin DESC LIMIT 1 OFFSET ?2)"
+)
 _DELIVERY: Final = (
     "client, run, time, number, uid, octets, destination, path, message_id, sender, name, subject"  # of DeliveryRow
 )
@@ -50,18 +56,13 @@ class JournalTotals(JournalHistory):
                 sums += [(client, 0, row.end - local % 3600, *values), (client, 1, local // _DAY, *values)]
         with self._writing() as connection:
             connection.executemany(_ADD, sums)
-            newest = max((row.end for row in rows), default=0)
-            limits = newest - KEPT_HOURS, newest // _DAY - KEPT_DAYS
-            old = "(daily = 0 AND begin < ?) OR (daily = 1 AND begin < ?)"
-            if self._pruned:
-                clients = {_ALL, *(row.client for row in rows)}
-                connection.executemany(
-                    f"DELETE FROM tally WHERE client = ? AND ({old})",  # noqa: S608 constants
-                    [(client, *limits) for client in clients],
-                )
-            else:  # once, also those of clients that are gone
-                connection.execute(f"DELETE FROM tally WHERE {old}", limits)  # noqa: S608
-                self._pruned = True
+            for daily, kept in ((0, KEPT_HOURS // 3600), (1, KEPT_DAYS)):
+                if self._pruned:
+                    for client in {row.client for row in rows} | {_ALL}:
+                        connection.execute(f"DELETE FROM tally WHERE client = ?3 AND {_OLD}", (daily, kept, client))  # noqa: S608
+                else:  # once, also those of clients that are gone
+                    connection.execute(f"DELETE FROM tally WHERE {_OLD}", (daily, kept))  # noqa: S608 constants
+            self._pruned = True
 
     def tallies(self, *, daily: bool, since: int, client: str | None = None) -> list[TallyRow]:
         """Return the sums of a client, of all with None, that began at or after `since`, oldest first.

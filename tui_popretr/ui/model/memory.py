@@ -12,6 +12,8 @@ import secrets
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
+from tui_popretr.fs.reading import open_regular
+
 _FILE: Final = "dashboard.json"
 _MOST: Final = 64 * 1024
 
@@ -45,7 +47,7 @@ def recall(folder: str | None) -> Remembered:
     if folder is None:
         return Remembered()
     try:
-        with open(os.path.join(folder, _FILE), "rb") as file:
+        with open_regular(os.path.join(folder, _FILE)) as file:
             known = json.loads(file.read(_MOST))
     except (OSError, ValueError, RecursionError):
         return Remembered()
