@@ -25,7 +25,8 @@ from benchmarks.terminal import BenchmarkFailed, OnTerminal, on_terminal
 
 #: A large terminal: nearly all that can be drawn at once.
 WIDE: Final = 200, 50
-_MARK = re.compile(rb"\x1b\[(\d+);\d+H(?:\x1b\[[0-9;]*m)*\xe2\x80\xba")
+#: In the first column: the table of exchanges has a mark, too.
+_MARK = re.compile(rb"\x1b\[(\d+);[12]H(?:\x1b\[[0-9;]*m)*\xe2\x80\xba")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ QUICK: Final = Plan(warm=3, window=4, keys=40, starts=2)
 def busy(plan: Plan, folder: str) -> list[Figure]:
     """200 sessions that say 2,000 lines a second, all of them shown"""
     return _acted(plan, folder, 2000, screen=50, cpu=0.5, engine=10, keys=100)
+
+
+def exchanges(plan: Plan, folder: str) -> list[Figure]:
+    """200 sessions with 2,000 pipelined exchanges a second, in 5,000 lines, all of them shown as rows of exchanges"""
+    return _acted(plan, folder, 5000, messages=1000, exchanges=True, screen=50, engine=10, keys=100)
 
 
 def flood(plan: Plan, folder: str) -> list[Figure]:
@@ -111,6 +117,7 @@ def idle(plan: Plan, folder: str) -> list[Figure]:
 
 SCENARIOS: Final[dict[str, Callable[[Plan, str], list[Figure]]]] = {
     "busy": busy,
+    "exchanges": exchanges,
     "flood": flood,
     "real": real,
     "many": many,
@@ -121,9 +128,19 @@ SCENARIOS: Final[dict[str, Callable[[Plan, str], list[Figure]]]] = {
 # --- what they have in common -----------------------------------------------------------------------------------------
 
 
-def _acted(plan: Plan, folder: str, lines: int, *, drops: bool = False, **goals: float) -> list[Figure]:
+def _acted(
+    plan: Plan,
+    folder: str,
+    lines: int,
+    *,
+    messages: int = 500,
+    exchanges: bool = False,
+    drops: bool = False,
+    **goals: float,
+) -> list[Figure]:
     path = configure(folder, waiting(200), "")
-    return _loaded(plan, ["-m", "benchmarks.measured", path, f"{lines}"], drops=drops, **goals)
+    arguments = ["-m", "benchmarks.measured", path, f"{lines}", f"{messages}"]
+    return _loaded(plan, arguments, exchanges=exchanges, drops=drops, **goals)
 
 
 def _loaded(
@@ -131,6 +148,7 @@ def _loaded(
     arguments: Sequence[str],
     *,
     settle: float = 0.0,
+    exchanges: bool = False,
     drops: bool = False,
     screen: float | None = None,
     cpu: float | None = None,
@@ -142,6 +160,8 @@ def _loaded(
         program.wait_for(lambda: "running" in program.text, "the first frame")
         program.press("a")
         program.wait_for(lambda: "all clients" in program.text, "the dialogue of all clients")
+        if exchanges:
+            _show_exchanges(program)
         program.watch(settle + plan.warm)
         _report(program)
         began, octets = program.memory, program.octets
@@ -179,6 +199,13 @@ def _loaded(
 def _first_frame(program: OnTerminal) -> float:
     """Wait for the first frame with clients in it."""
     return program.wait_for(lambda: "client-0006" in program.text, "the first frame")
+
+
+def _show_exchanges(program: OnTerminal) -> None:
+    for key in ("\t", "e", "\t"):
+        program.press(key)
+        program.watch(0.3)
+    program.wait_for(lambda: "▸ RETR" in program.text, "the rows of exchanges")
 
 
 def _report(program: OnTerminal) -> dict[str, Any]:

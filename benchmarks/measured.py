@@ -1,9 +1,10 @@
-"""The dashboard with probes in it, in a process of its own: `python -m benchmarks.measured CONFIGURATION [LINES]`.
+"""The dashboard with probes in it, in a process of its own: `python -m benchmarks.measured CONFIGURATION`.
 
-With LINES the engine does not retrieve but acts: every client has a session, and all of them together say so many
-lines of dialogue a second. Without, it is the real engine. All else is the program's own: run_dashboard, the engine's
-thread, the mailbox. A report (JSON) goes to the descriptor REPORTS each time SIGUSR1 comes; it is about the time since
-the last one. SIGUSR2 makes the screen stand still for a moment.
+With two more arguments, LINES and MESSAGES, the engine does not retrieve but acts: every client has a session, and all
+of them together retrieve so many messages a second, by pipelined commands, and publish so many lines of dialogue.
+Without, it is the real engine. All else is the program's own: run_dashboard, the engine's thread, the mailbox. A report
+(JSON) goes to the descriptor REPORTS each time SIGUSR1 comes; it is about the time since the last one. SIGUSR2 makes
+the screen stand still for a moment.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 from datetime import datetime
 
@@ -35,6 +37,7 @@ from tui_popretr.facts import (
     LoginSucceeded,
     MaildropListed,
     MessageDelivered,
+    Part,
     RetrievalProgressed,
     SessionAdvanced,
     SessionClosed,
@@ -55,9 +58,11 @@ from tui_popretr.ui.shell.source import Source
 NAP = 0.01
 #: The screen stands still for so long, seconds.
 STALL = 0.5
-#: The actors deliver at most so many messages a second, all together, and so many in a session.
-MESSAGES, IN_SESSION = 500, 40
+#: The messages in a session of an actor, and the commands of which it waits for a reply.
+IN_SESSION, WINDOW = 40, 8
 OCTETS = 4321
+#: The milliseconds from a command to its reply.
+TOOK = 23.456
 
 
 class Probe:
@@ -179,46 +184,60 @@ class Probed(Engine):
 
 
 class Acting(Probed):
-    """Instead of retrieving, tells what sessions would: `lines` a second of all together."""
+    """Instead of retrieving, publishes what sessions would: `lines` and `messages` a second of all together."""
 
-    lines = 0
+    lines = messages = 0
 
     async def _go(self) -> None:
         infos = tuple(client_info(each, self.settings.timeout) for each in self.settings.clients)
         self.bus.publish(ClientsChanged(tuple(each.id for each in infos), infos))
-        actors = [Actor(self, each.id, number) for number, each in enumerate(infos)]
-        texts = max(self.lines // MESSAGES - 4, 0)
-        said, turn, begun = 0, 0, trio.current_time()
+        # a message has two commands and two replies besides
+        actors = [Actor(self, each.id, number, self.lines // self.messages - 4) for number, each in enumerate(infos)]
+        done, begun = 0, trio.current_time()
         while not self.stopping.is_set():
             await trio.sleep(NAP)
-            while said < (trio.current_time() - begun) * self.lines:
-                said += actors[turn % len(actors)].message(texts)
-                turn += 1
+            while done < (trio.current_time() - begun) * self.messages * 2:
+                actors[done // 2 % len(actors)].answer()
+                done += 1
 
 
 class Actor:
-    """A client that is always in a session. Beginnings are spread over the messages of a session."""
+    """A client that is always in a session. Beginnings are spread over the messages of a session.
 
-    def __init__(self, engine: Engine, client: str, number: int) -> None:
+    `texts` lines of a message are published as well.
+    """
+
+    def __init__(self, engine: Engine, client: str, number: int, texts: int) -> None:
         self._engine = engine
         self._client = client
+        self._texts = texts
         self._run = 0
-        self._message = self._first = number % IN_SESSION
+        self._first = number % IN_SESSION
         self._start()
 
     def _tell(self, fact: Fact) -> None:
         self._engine.bus.publish(fact)
 
-    def _say(self, direction: Direction, text: str) -> None:
+    def _say(self, direction: Direction, text: str, part: Part) -> None:
         global published
         published += 1
-        self._engine.bus.publish_dialogue(Dialogue(self._session, self._engine.clock.now(), [(direction, text)]))
+        self._engine.bus.publish_dialogue(
+            Dialogue(self._session, self._engine.clock.now(), [(direction, text)], [part])
+        )
+
+    def _send(self, verb: str, message: int) -> None:
+        self._sent += 1
+        self._waiting.append((self._sent, verb, message))
+        self._say(Direction.OUT, f"{verb} {message}", Part(self._sent))
 
     def _start(self) -> None:
         self._run += 1
         self._session = SessionId(self._client, self._run)
         self._at = self._engine.clock.now()
-        self._say(Direction.OPENED, "pop.example.net:995")
+        self._sent = 0
+        self._waiting: deque[tuple[int, str, int]] = deque()
+        self._say(Direction.OPENED, "pop.example.net:995", Part(0))
+        self._say(Direction.IN, "+OK ready", Part(0, TOOK))
         self._tell(SessionStarted(self._session, self._at))
         self._tell(SessionConnected(self._session, self._at, "192.0.2.1:40000", "192.0.2.7:995", None))
         self._tell(SessionAdvanced(self._session, Stage.LOGIN))
@@ -228,6 +247,8 @@ class Actor:
         size = IN_SESSION * OCTETS
         self._tell(MaildropListed(self._session, IN_SESSION, size, IN_SESSION, size, 0, 0))
         self._tell(SessionAdvanced(self._session, Stage.RETRIEVING))
+        for message in range(self._first + 1, min(self._first + WINDOW, IN_SESSION) + 1):
+            self._send("RETR", message)
 
     def _close(self) -> None:
         now = self._engine.clock.now()
@@ -235,32 +256,37 @@ class Actor:
         self._tell(SessionAdvanced(self._session, Stage.CLOSING))
         result = SessionResult(ExitCode.OK, "", "", self._at, now, count, count * OCTETS, count, 0, 0)
         self._tell(SessionClosed(self._session, result))
-        self._message = self._first = 0
+        self._first = 0
 
-    def message(self, texts: int) -> int:
-        """Retrieve a message of which `texts` lines are told as well; return how many lines were said."""
-        if self._message == IN_SESSION:
+    def answer(self) -> None:
+        """Answer the oldest command; a message retrieved is delivered, and DELE is sent."""
+        if not self._waiting:
             self._close()
             self._start()
-        self._message += 1
-        number = self._message
-        self._say(Direction.OUT, f"RETR {number}")
-        self._say(Direction.IN, f"+OK {OCTETS} octets")
-        for line in range(texts):
-            self._say(Direction.IN, f"line {line} of message {number}, which has some words in it that fill the row")
-        self._say(Direction.OUT, f"DELE {number}")
-        self._say(Direction.IN, "+OK marked for deletion")
+        number, verb, message = self._waiting.popleft()
+        self._say(Direction.IN, "+OK" if verb == "RETR" else "+OK marked for deletion", Part(number, TOOK))
+        if verb == "RETR":
+            self._retrieve(number, message)
+            self._send("DELE", message)
+            if message + WINDOW <= IN_SESSION:
+                self._send("RETR", message + WINDOW)
+
+    def _retrieve(self, number: int, message: int) -> None:
+        for line in range(self._texts - 1):
+            text = f"line {line} of message {message}, which has some words in it that fill the row"
+            self._say(Direction.IN, text, Part(number))
+        if self._texts:
+            self._say(Direction.EVENT, f"Received MessageBody octets={OCTETS}", Part(number, None, OCTETS))
         at = self._engine.clock.now()
-        self._tell(RetrievalProgressed(self._session, number, number * OCTETS))
-        uid, path = f"uid-{self._run}-{number}", f"/var/mail/{self._client}/new/{number}"
+        self._tell(RetrievalProgressed(self._session, message, message * OCTETS))
+        uid, path = f"uid-{self._run}-{message}", f"/var/mail/{self._client}/new/{message}"
         mailbox, sender = f"Mailbox={self._client}", "someone@example.net"
         self._tell(
-            MessageDelivered(self._session, at, number, uid, OCTETS, mailbox, path, f"<{uid}@example.net>", sender)
+            MessageDelivered(self._session, at, message, uid, OCTETS, mailbox, path, f"<{uid}@example.net>", sender)
         )
-        return texts + 4
 
 
-def main(path: str, lines: str | None = None) -> int:
+def main(path: str, lines: str | None = None, messages: str = "500") -> int:
     """Run the dashboard until it is ended; return its exit code."""
     settle()
     collect()
@@ -271,7 +297,7 @@ def main(path: str, lines: str | None = None) -> int:
         engine: Probed = Probed(settings, bus, until_done=False)
     else:
         engine = Acting(settings, bus, until_done=False)
-        Acting.lines = int(lines)
+        Acting.lines, Acting.messages = int(lines), int(messages)
     setattr(app, Dashboard.__name__, Measured)  # run_dashboard imports it late
     return run.run_dashboard(engine, title="benchmark")
 

@@ -160,6 +160,26 @@ def test_it_follows_while_the_cursor_is_on_the_last_row() -> None:
     shown(test)
 
 
+def test_more_rows_lay_nothing_out() -> None:
+    async def test(app: Shown, pilot: Pilot[None]) -> None:
+        rows = items(60)
+        layouts: list[object] = []
+        app.screen.screen_layout_refresh_signal.subscribe(app.table, layouts.append)
+        for count in (41, 60, 50):
+            app.table.set_rows(rows[:count])
+            await pilot.pause()
+            assert app.lines()[-1].startswith(f"›row{count - 1} ")
+            assert app.table.vertical_scrollbar.window_virtual_size == count + 1
+        assert layouts == []
+        app.table.set_rows(rows[:5])
+        await pilot.pause()
+        assert len(layouts) == 1
+        assert app.lines()[1].startswith(" row0 ")
+        assert not app.table.show_vertical_scrollbar
+
+    shown(test, rows=40)
+
+
 def test_removed_first_rows_leave_cursor_and_view_in_place() -> None:
     async def test(app: Shown, pilot: Pilot[None]) -> None:
         rows = items(60)

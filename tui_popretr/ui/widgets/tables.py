@@ -14,13 +14,13 @@ from typing import ClassVar, Generic, TypeVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
+from textual.geometry import Region
 from textual.strip import Strip
 
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import fitted
 from tui_popretr.ui.model.columns import GUTTER, Column, Placed, by_priority
+from tui_popretr.ui.widgets.lineview import LineView
 from tui_popretr.ui.widgets.styled import ACTIVE, DIM, REVERSE, TITLE, Cell, segments
 
 Row = TypeVar("Row")
@@ -28,7 +28,7 @@ Row = TypeVar("Row")
 PlacedCell = tuple[Placed, Cell]
 
 
-class Table(ScrollView, Generic[Row], can_focus=True):
+class Table(LineView, Generic[Row], can_focus=True):
     """Rows below a line of titles, and a cursor that stays with its row when rows are added or removed.
 
     A subclass gives COLUMNS and turns a row into cells.
@@ -151,10 +151,11 @@ class Table(ScrollView, Generic[Row], can_focus=True):
                 top += cursor - self._cursor
         self._cursor = max(0, min(cursor, len(rows) - 1))
         self._drawn.clear()
-        self.virtual_size = Size(self._width, len(rows) + 1)
-        if top != self.scroll_offset.y and not self._following:
+        self.set_extent(self._width, len(rows) + 1)
+        top = max(0, min(top, self.max_scroll_y))
+        if top != self.scroll_offset.y:
             # forced, since the scroll bar may not be there yet
-            self.scroll_to(y=max(0, top), animate=False, force=True)
+            self.scroll_to(y=top, animate=False, force=True)
         self._reveal()
         self.refresh()
         self.cursor_moved()
@@ -253,7 +254,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def on_resize(self) -> None:
         self._drawn.clear()
-        self.virtual_size = Size(self._width, len(self._rows) + 1)
+        self.set_extent(self._width, len(self._rows) + 1)
         self._reveal()
         self.refresh()
 

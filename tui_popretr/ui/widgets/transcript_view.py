@@ -9,9 +9,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.cache import LRUCache
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.selection import SELECT_ALL, Selection
 from textual.strip import Strip
 
@@ -20,6 +19,7 @@ from tui_popretr.logs.items import Item, SearchPattern, logged
 from tui_popretr.ui.model.cells import cut, width
 from tui_popretr.ui.model.line_index import LineIndex
 from tui_popretr.ui.widgets.focus import FocusAtOnce
+from tui_popretr.ui.widgets.lineview import LineView
 from tui_popretr.ui.widgets.styled import DIM, PLAIN, based
 from tui_popretr.ui.widgets.transcript_rows import Columns, Row, draw, fitted, reversed_between
 
@@ -29,7 +29,7 @@ _LABEL_MOST = 20
 _MARK = Style(bold=True, reverse=True)
 
 
-class TranscriptView(FocusAtOnce, ScrollView, can_focus=True, inherit_bindings=False):
+class TranscriptView(FocusAtOnce, LineView, can_focus=True, inherit_bindings=False):
     """Shows items. While the cursor is on the last item, it follows: new ones come into view."""
 
     DEFAULT_CSS = """
@@ -66,6 +66,7 @@ class TranscriptView(FocusAtOnce, ScrollView, can_focus=True, inherit_bindings=F
         self._anchor: int | None = None
         self._rows: LRUCache[tuple[int, int, bool, bool], Row] = LRUCache(2000)
         self._painting = False
+        self._base = Style.null()
         self._placing = False
 
     # --- what is shown ------------------------------------------------------------------------------------------------
@@ -200,9 +201,7 @@ class TranscriptView(FocusAtOnce, ScrollView, can_focus=True, inherit_bindings=F
 
     def _resize(self, shift: int | None) -> None:
         """Update the number of rows, of which `shift` were added before those in view."""
-        size = Size(max(self._widest, 1) if not self._columns.wrap else 1, self.shown.rows + HEAD)
-        if size != self.virtual_size:
-            self.virtual_size = size
+        self.set_extent(max(self._widest, 1) if not self._columns.wrap else 1, self.shown.rows + HEAD)
         if shift is not None:
             self._place(self.max_scroll_y if self.following else self.scroll_offset.y + shift)
 
@@ -403,6 +402,7 @@ class TranscriptView(FocusAtOnce, ScrollView, can_focus=True, inherit_bindings=F
 
     def render_lines(self, crop: Region) -> list[Strip]:
         self._painting = True
+        self._base = self.rich_style  # once: Textual computes it each time
         try:
             return super().render_lines(crop)
         finally:
@@ -413,9 +413,9 @@ class TranscriptView(FocusAtOnce, ScrollView, can_focus=True, inherit_bindings=F
         size = self.scrollable_content_region.width
         row = scroll_y + y - HEAD
         if row < 0:
-            return based(Strip([Segment(cut(f" {self._head}", size), DIM)], size), self.rich_style)
+            return based(Strip([Segment(cut(f" {self._head}", size), DIM)], size), self._base)
         if row >= self.shown.rows:
-            return based(Strip([Segment(" " * size, PLAIN)], size), self.rich_style)
+            return based(Strip([Segment(" " * size, PLAIN)], size), self._base)
         drawn = self._row(*self.shown.at_row(row))
         selection = self.text_selection
         if selection is not None and self._anchor is None and (span := selection.get_span(row + HEAD)) is not None:
@@ -424,7 +424,7 @@ class TranscriptView(FocusAtOnce, ScrollView, can_focus=True, inherit_bindings=F
         if self._unseen and y == self._height - 1:
             mark = f" ▼ {self._unseen:,} new "
             strip = Strip([*strip.crop(0, size - width(mark)), Segment(mark, _MARK)], size)
-        strip = based(strip, self.rich_style)
+        strip = based(strip, self._base)
         # Outside of painting, Textual wants to know the character under the mouse.
         return strip if self._painting else strip.apply_offsets(scroll_x, row + HEAD)
 
