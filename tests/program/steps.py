@@ -35,7 +35,7 @@ class Orders:
     `shake`: a seed; threads pause for a moment at random steps, so that they interleave in unusual ways.
     `obstructed`: in this destination, a Maildir or folder, the journal's first message cannot be published.
     `tell`: a descriptor: the process writes an octet there instead of killing itself. `last`: a file for the name of
-    the step that was reached last.
+    the step that was reached last. `begin`: steps count once this file exists.
     """
 
     step: str
@@ -44,6 +44,7 @@ class Orders:
     obstructed: Path | None = None
     tell: int | None = None
     last: Path | None = None
+    begin: Path | None = None
 
     def arguments(self) -> list[str]:
         """Return them as arguments of the command line."""
@@ -52,6 +53,7 @@ class Orders:
             "--obstructed": self.obstructed,
             "--tell": self.tell,
             "--last": self.last,
+            "--begin": self.begin,
         }
         given = [f"{name}={value}" for name, value in options.items() if value is not None]
         return [*given, self.step, str(self.nth)]
@@ -71,6 +73,8 @@ class Obedience:
         self._lock = threading.Lock()
 
     def __call__(self, step: Step) -> None:
+        if self._orders.begin is not None and not self._orders.begin.exists():
+            return
         with self._lock:
             os.pwrite(self._last, step.name.ljust(40).encode(), 0)
             self._arrivals.update((step.name, ANY))
@@ -101,11 +105,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--obstructed", type=Path)
     parser.add_argument("--tell", type=int)
     parser.add_argument("--last", type=Path)
+    parser.add_argument("--begin", type=Path)
     parser.add_argument("step", choices=[*(step.name for step in Step), ANY])
     parser.add_argument("nth", type=int)
     parser.add_argument("program", nargs=argparse.REMAINDER, help="the program's own arguments")
     given = parser.parse_args(arguments)
-    orders = Orders(given.step, given.nth, given.shake, given.obstructed, given.tell, given.last)
+    orders = Orders(given.step, given.nth, given.shake, given.obstructed, given.tell, given.last, given.begin)
     faultpoints.action = Obedience(orders)
     marks.SEARCH_DELAY = 0.0  # the tests' Gmail finds a message at once
     marks.SLOW = sys.maxsize  # and has its octets at once
