@@ -19,7 +19,7 @@ from tui_popretr.facts import DialogueLine
 from tui_popretr.logs.items import Item, Remark, logged
 from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.ui.model.dialogue import LIMIT
-from tui_popretr.ui.widgets import transcript
+from tui_popretr.ui.widgets import log_window
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 from tui_popretr.ui.widgets.transcript_view import TranscriptView
 
@@ -49,8 +49,7 @@ class PaneApp(App[None]):
 
     @property
     def title_line(self) -> str:
-        title = self.pane.children[0]
-        return title.render_line(0).text.strip()
+        return self.pane.status
 
     @property
     def cursor_row(self) -> str:
@@ -63,7 +62,7 @@ class PaneApp(App[None]):
         await pilot.pause()
 
 
-def play(script: Script, app: PaneApp | None = None, size: tuple[int, int] = (60, 10)) -> None:
+def play(script: Script, app: PaneApp | None = None, size: tuple[int, int] = (60, 9)) -> None:
     """Run a script against the pane."""
     app = app or PaneApp()
 
@@ -439,8 +438,8 @@ def disk(path: Path, *items: Item) -> TranscriptFiles:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read few lines at a time, and keep few."""
-    monkeypatch.setattr(transcript, "PIECE", 10)
-    monkeypatch.setattr(transcript, "WINDOW", 30)
+    monkeypatch.setattr(log_window, "PIECE", 10)
+    monkeypatch.setattr(log_window, "WINDOW", 30)
 
 
 def numbers(app: PaneApp) -> list[int]:

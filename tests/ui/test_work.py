@@ -22,7 +22,7 @@ from tui_popretr.logs.reading import Follower, TranscriptFiles
 from tui_popretr.ui import work
 from tui_popretr.ui.model.formatting import failure_reason
 from tui_popretr.ui.shell.viewer import TranscriptViewer
-from tui_popretr.ui.widgets import transcript
+from tui_popretr.ui.widgets import saving
 from tui_popretr.ui.widgets.transcript import TranscriptPane
 
 FOLDER = Path(tui_popretr.ui.__file__).parent
@@ -51,7 +51,7 @@ def test_workers_are_started_in_one_place() -> None:
 def test_a_thread_is_asked_from_guarded_work_alone() -> None:
     """asyncio.to_thread is awaited in coroutines that start() or guarded() runs."""
     users = {path.name for path in FOLDER.rglob("*.py") if "to_thread" in path.read_text(encoding="utf-8")}
-    assert users == {"message.py", "preview.py", "transcript.py", "viewer.py"}
+    assert users == {"message.py", "preview.py", "log_window.py", "saving.py", "viewer.py"}
 
 
 def failing(problem: Exception) -> Callable[..., None]:
@@ -135,7 +135,7 @@ def test_a_log_on_disk_that_cannot_be_read_is_a_notice(
 
 
 def test_a_transcript_that_cannot_be_saved_is_a_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcript, "save", failing(ZeroDivisionError("of the test")))
+    monkeypatch.setattr(saving, "save", failing(ZeroDivisionError("of the test")))
 
     async def script(app: PaneApp, pilot: Pilot[None]) -> None:
         app.pane.add(lines(5), 0)

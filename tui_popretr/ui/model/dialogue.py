@@ -74,6 +74,29 @@ class DialogueStore:
         return items
 
 
+class HeldBack:
+    """Items that wait until they are shown. Beyond the limit, the oldest are dropped, and become a gap."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._items: list[Item] = []
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, items: Iterable[Item]) -> None:
+        """Add items at the end."""
+        self._items += items
+        if (more := len(self._items) - self._limit) > 0:
+            gone = sum(item.count if isinstance(item, Gap) else 1 for item in self._items[: more + 1])
+            self._items[: more + 1] = [Gap(gone)]
+
+    def take(self) -> list[Item]:
+        """Return the items, and hold none back."""
+        items, self._items = self._items, []
+        return items
+
+
 def of_client(lines: Iterable[Line], dropped: int, client: str | None) -> list[Item]:
     """Return the items that a batch (see DialogueStore.add) adds to those of a client, of all with None."""
     items: list[Item] = [Gap(dropped)] if dropped else []

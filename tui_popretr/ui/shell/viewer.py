@@ -56,8 +56,8 @@ class TranscriptViewer(ThemedApp):
         super().__init__(theme=theme, driver_class=Terminal)
         self._lines = lines
         self._follower = follower
-        self._pane = TranscriptPane(history, title=title)
-        self._tab = TranscriptTab(self._pane)
+        self._pane = TranscriptPane(history)
+        self._tab = TranscriptTab(self._pane, title=title)
         self._polling = False
         self._trouble = ""
 

@@ -20,6 +20,7 @@ class Prompt(InputLine):
 
     def __init__(self) -> None:
         super().__init__()
+        self._before: Widget | None = None
         self._answer: TakeAnswer | None = None
         self._typed: Take | None = None
 
@@ -29,10 +30,12 @@ class Prompt(InputLine):
         return bool(self.display)
 
     def ask(self, question: str, answer: TakeAnswer, *, text: str = "", typed: Take | None = None) -> None:
-        """Show the question with `text` as a proposed answer, and take the focus.
+        """Show the question with `text` as a proposed answer, and have the focus until the user has answered.
 
         `typed` gets the text after each key, `answer` in the end.
         """
+        if not self.has_focus_within:
+            self._before = self.screen.focused
         self._answer, self._typed = answer, typed
         self.open()
         self.query_one(Label).update(question)
@@ -53,5 +56,7 @@ class Prompt(InputLine):
 
     def _end(self, text: str | None) -> None:
         self.display = False
+        if self._before is not None:
+            self._before.focus()
         if self._answer is not None:
             self._answer(text)

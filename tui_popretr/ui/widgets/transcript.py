@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -15,27 +13,22 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from tui_popretr.clock import SystemClock
-from tui_popretr.errors import describe_os_error
 from tui_popretr.logs.items import Gap, Item, Line, SearchPattern, is_error, logged
-from tui_popretr.logs.reading import LinePosition, TranscriptFiles
+from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.text import visible
 from tui_popretr.ui import work
 from tui_popretr.ui.model.cells import sanitize
-from tui_popretr.ui.model.dialogue import LIMIT, DialogueStore, of_client
-from tui_popretr.ui.model.saving import default_path, save
+from tui_popretr.ui.model.dialogue import LIMIT, DialogueStore, HeldBack, of_client
+from tui_popretr.ui.model.saving import default_path
 from tui_popretr.ui.widgets.frame import StatusChanged
+from tui_popretr.ui.widgets.log_window import LogWindow
 from tui_popretr.ui.widgets.prompt import Prompt
-from tui_popretr.ui.widgets.titleline import TitleLine
+from tui_popretr.ui.widgets.saving import SaveDialog
 from tui_popretr.ui.widgets.transcript_view import TranscriptView
 from tui_popretr.wording import plural
 
-#: Lines read from the disk at a time, and lines kept of these.
-PIECE: Final = 2000
-WINDOW: Final = 2 * LIMIT
 #: Lines kept while the user reads further up.
 READING_LIMIT: Final = 3 * LIMIT
-#: The pieces of the log that one search goes through.
-_SEARCHED: Final = 64
 
 
 class TranscriptPane(Vertical):
@@ -72,62 +65,37 @@ class TranscriptPane(Vertical):
         history: TranscriptFiles | None = None,
         *,
         folder: str | None = None,
-        title: str = "",
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        """`history` is the log on disk, if there is one; `folder` is the proposed folder for saving.
-
-        `title` is shown before the client.
-        """
+        """`history` is the log on disk, if there is one; `folder` is the proposed folder for saving."""
         super().__init__()
-        self.history = history
-        self.folder = folder
+        self._history = history or TranscriptFiles(list)
+        self._folder = folder
         self.dialogue = DialogueStore()
         self.client: str | None = None
         self.frozen = False
-        self._title = title
         self._now = now or SystemClock().now
-        self._held_back: list[Item] = []  # arrived while frozen or selecting
+        #: The lines on the screen.
+        self.view = TranscriptView()
+        self._prompt = Prompt()
+        self._log = LogWindow(self._history, self.view, None)
+        self._held_back = HeldBack()  # arrived while frozen or selecting
         self._unseen = 0
-        self._positions: dict[int, LinePosition] = {}  # of the items from the disk, by number
-        self._at_log_start = False  # whether the first item shown is the log's first
-        self._not_on_disk = False  # whether no log on disk has the lines shown
         self._reading = False
-        self._ready = False  # whether there is a view
-        self._saving: list[Item] = []
-        self._path = ""
-        self._titled = True
+        self._ready = False  # whether the view is there
         #: Whether the lines of the dialogue are wrapped, and have times.
         self.wrap = self.stamps = True
         #: What the frame shows: whose dialogue it is, and whether it follows.
         self.status = ""
 
     def compose(self) -> ComposeResult:
-        yield TitleLine()
-        yield TranscriptView()
-        yield Prompt()
+        yield self.view
+        yield self._prompt
 
     def on_mount(self) -> None:
         self._ready = True
         self.view.set_layout(wrap=self.wrap, stamps=self.stamps)
-        self.query_one(TitleLine).display = self._titled
         self._show_live()
-
-    @property
-    def titled(self) -> bool:
-        """Whether a line above the dialogue has its status; else a frame has it."""
-        return self._titled
-
-    @titled.setter
-    def titled(self, value: bool) -> None:
-        self._titled = value
-        if self._ready:
-            self.query_one(TitleLine).display = value
-
-    @property
-    def view(self) -> TranscriptView:
-        """The lines on the screen."""
-        return self.query_one(TranscriptView)
 
     def focus(self, scroll_visible: bool = True) -> TranscriptPane:
         """Focus the lines."""
@@ -147,10 +115,7 @@ class TranscriptPane(Vertical):
         if not view.at_end:
             self._unseen += count
         elif self.frozen or view.selecting:
-            self._held_back += items
-            if (more := len(self._held_back) - LIMIT) > 0:
-                gone = sum(item.count if isinstance(item, Gap) else 1 for item in self._held_back[: more + 1])
-                self._held_back[: more + 1] = [Gap(gone)]
+            self._held_back.add(items)
             self._unseen += count
         else:
             if not view.following:
@@ -167,39 +132,39 @@ class TranscriptPane(Vertical):
 
     def show_client_here(self, client_id: str | None) -> None:
         """Show the dialogue of this client only, of all with None, around the line under the cursor."""
-        here = self.view.cursor
-        place = None if here is None else self._positions.get(here)
-        if self.history is None or place is None:
+        place = self._log.position(self.view.cursor)
+        if place is None:
             self.show_client(client_id)
         elif not self._reading:
             self.client = client_id
             self.frozen = False
-            self._read(self._show_from(self.history, place))
+            self._open_log()
+            self._read(self._log.show_around(place))
 
     def _show_live(self) -> None:
-        self._held_back.clear()
-        self._positions.clear()
-        self._at_log_start = False
-        self._not_on_disk = self.history is None or not self.history.exists()
+        self._held_back.take()
         self._unseen = 0
+        self._open_log()
         self.view.show(self.dialogue.items(self.client), labels=self.client is None)
         self._show_status()
+
+    def _open_log(self) -> None:
+        self._log.close()
+        self._log = LogWindow(self._history, self.view, self.client)
 
     def _extend(self, items: Sequence[Item]) -> None:
         view = self.view
         first = view.shown.first
         view.extend(items, LIMIT if view.following else READING_LIMIT)
         if view.shown.first != first:
-            self._at_log_start = False
-            self._positions = {number: place for number, place in self._positions.items() if number >= view.shown.first}
+            self._log.forget_dropped()
         self._show_status()
 
     def _catch_up(self) -> None:
         """Show the lines held back, unless the pane is still frozen or selecting."""
         view = self.view
         if self._held_back and not self.frozen and not view.selecting:
-            waiting, self._held_back = self._held_back, []
-            self._extend(waiting)
+            self._extend(self._held_back.take())
         if view.following and not self.frozen and not self._held_back and view.at_end:
             self._unseen = 0
         view.set_unseen(self._unseen)
@@ -212,10 +177,7 @@ class TranscriptPane(Vertical):
 
     def _show_status(self) -> None:
         self.view.set_head(self._head())
-        words = self._status_words()
-        subject = "all clients" if self.client is None else self.client
-        self.query_one(TitleLine).set_text(f"{self._title}: {subject}" if self._title else subject, " · ".join(words))
-        status = " · ".join((subject, *words))
+        status = " · ".join(("all clients" if self.client is None else self.client, *self._status_words()))
         if status != self.status:
             self.status = status
             self.post_message(StatusChanged())
@@ -244,10 +206,10 @@ class TranscriptPane(Vertical):
     def _head(self) -> str:
         if self._reading:
             return "reading the log on disk …"
-        if self._at_log_start:
+        if self._log.at_start:
             return "the log on disk begins here"
         forgotten = self.dialogue.forgotten(self.client)
-        if not self._not_on_disk:
+        if not self._log.missing:
             return "▲ older lines are in the log on disk: scroll on"
         if forgotten:
             return f"… {plural(forgotten, 'older line')} not kept …"
@@ -259,7 +221,7 @@ class TranscriptPane(Vertical):
     # --- moving -------------------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if not self._ready or self.query_one(Prompt).asking:
+        if not self._ready or self._prompt.asking:
             return False
         if action == "sideways":
             return not self.view.columns.wrap
@@ -279,8 +241,8 @@ class TranscriptPane(Vertical):
     def action_top(self) -> None:
         view = self.view
         again = view.cursor == view.shown.first and not view.scroll_offset.y
-        if (again or not len(view.shown)) and self.history is not None and not self._at_log_start:
-            self._read(self._read_beginning(self.history))
+        if (again or not len(view.shown)) and not self._log.at_start and self._history.exists():
+            self._read(self._log.show_beginning())
         else:
             view.to_top()
 
@@ -322,7 +284,7 @@ class TranscriptPane(Vertical):
     # --- search -------------------------------------------------------------------------------------------------------
 
     def action_ask_search(self) -> None:
-        self.query_one(Prompt).ask(" /", self._begin_search, typed=self._search)
+        self._prompt.ask(" /", self._begin_search, typed=self._search)
 
     def _search(self, text: str) -> None:
         self.view.search(SearchPattern(text) if text else None)
@@ -330,7 +292,6 @@ class TranscriptPane(Vertical):
 
     def _begin_search(self, text: str | None) -> None:
         view = self.view
-        view.focus()
         view.search(SearchPattern(text) if text else None)
         if text:
             here = view.shown.end if view.cursor is None else view.cursor
@@ -350,8 +311,8 @@ class TranscriptPane(Vertical):
         found = shown.next_match(here) if step > 0 else shown.previous_match(here)
         if found is not None:
             self.view.go_to(found)
-        elif step < 0 and self.history is not None and not self._at_log_start and not self._not_on_disk:
-            self._read(self._search_older(self.history, shown.pattern))
+        elif step < 0 and not self._log.at_start and not self._log.missing:
+            self._read(self._search_older(shown.pattern))
         else:
             self._notice(f"no match further {'down' if step > 0 else 'up'}")
 
@@ -359,15 +320,21 @@ class TranscriptPane(Vertical):
 
     def on_transcript_view_reached(self, event: TranscriptView.Reached) -> None:
         event.stop()
-        if self.history is None:
-            return
         if not event.up:
-            self._read(self._read_newer(self.history))
-        elif not self._at_log_start and not self._not_on_disk:
-            self._read(self._read_older(self.history))
+            self._read(self._read_newer())
+        elif not self._log.at_start and not self._log.missing:
+            self._read(self._log.read_older())
+
+    async def _read_newer(self) -> None:
+        if await self._log.read_newer():
+            self.action_bottom()
+
+    async def _search_older(self, pattern: SearchPattern) -> None:
+        if not await self._log.search_older(pattern):
+            self._notice("no match further up, in the log on disk either")
 
     def _read(self, reading: Coroutine[None, None, None]) -> None:
-        """Run one of the coroutines below, unless one is running."""
+        """Run what reads the log, unless something does already."""
         if self._reading:
             reading.close()
             return
@@ -377,6 +344,8 @@ class TranscriptPane(Vertical):
                 await reading
             finally:
                 self._reading = False
+                if not self.view.at_end:
+                    self._held_back.take()  # the end of the dialogue is no longer in view
                 self._show_status()
 
         self._reading = True
@@ -385,118 +354,6 @@ class TranscriptPane(Vertical):
 
     def _read_failed(self, why: str) -> None:
         self._notice(f"the transcript on disk cannot be read: {why}", error=True)
-
-    async def _find_first(self, history: TranscriptFiles) -> LinePosition | None:
-        """Return the position on disk of the first item shown; None if it is not on disk, or no item is shown."""
-        shown, client = self.view.shown, self.client
-        place = self._positions.get(shown.first)
-        if place is not None or not len(shown):
-            return place
-        items: list[Item] = []
-        for item in shown.items[:16]:
-            if isinstance(item, Gap):
-                if items:
-                    break
-                continue
-            items.append(item)
-        place = await asyncio.to_thread(history.find, items, client)
-        self._not_on_disk = place is None
-        return place
-
-    async def _read_older(self, history: TranscriptFiles) -> None:
-        client, first = self.client, self.view.shown.first
-        place = await self._find_first(history)
-        if self._not_on_disk:
-            return
-        piece = await asyncio.to_thread(history.before, place, PIECE, client)
-        while not piece.lines and not piece.complete:
-            piece = await asyncio.to_thread(history.before, piece.reached, PIECE, client)
-        view = self.view
-        if client != self.client or first != view.shown.first:
-            return  # the pane shows something else now
-        view.prepend(piece.lines)
-        self._positions.update(zip(range(view.shown.first, first), piece.positions, strict=True))
-        self._at_log_start = piece.complete
-        if len(view.shown) > WINDOW:
-            self._drop_end()
-
-    def _drop_end(self) -> None:
-        """Drop lines beyond the window, and live lines below a gap between disk and memory."""
-        view = self.view
-        keep = next(
-            (number for number in range(view.shown.first, view.shown.end) if number not in self._positions), None
-        )
-        end = min(view.shown.first + WINDOW, view.shown.end if keep is None else keep)
-        for number in range(end, view.shown.end):
-            self._positions.pop(number, None)
-        self._unseen += len(self._held_back)
-        self._held_back.clear()
-        view.drop_last(view.shown.end - end)
-
-    async def _read_newer(self, history: TranscriptFiles) -> None:
-        view, client = self.view, self.client
-        last = view.shown.end - 1
-        place = self._positions.get(last)
-        piece = await asyncio.to_thread(history.after, place, PIECE, client)
-        while not piece.lines and not piece.complete:
-            piece = await asyncio.to_thread(history.after, piece.reached, PIECE, client)
-        if client != self.client or last != view.shown.end - 1 or view.at_end:
-            return
-        if piece.complete and not piece.lines:
-            self.action_bottom()
-            return
-        self._positions.update(zip(range(last + 1, last + 1 + len(piece.lines)), piece.positions, strict=True))
-        self._extend_window(piece.lines)
-
-    def _extend_window(self, lines: Sequence[Line]) -> None:
-        view = self.view
-        first = view.shown.first
-        view.extend(lines, WINDOW)
-        for number in range(first, view.shown.first):
-            self._positions.pop(number, None)
-            self._at_log_start = False
-
-    async def _read_beginning(self, history: TranscriptFiles) -> None:
-        await self._show_from(history, None)
-        self.view.to_top()
-
-    async def _search_older(self, history: TranscriptFiles, pattern: SearchPattern) -> None:
-        client = self.client
-        place = await self._find_first(history)
-        for _ in range(_SEARCHED):
-            if self._not_on_disk or client != self.client or self.view.shown.pattern is not pattern:
-                return
-            piece = await asyncio.to_thread(history.before, place, 1, client, pattern)
-            if piece.positions:
-                await self._show_from(history, piece.positions[0])
-                return
-            if piece.complete:
-                break
-            place = piece.reached
-        self._notice("no match further up, in the log on disk either")
-
-    async def _show_from(self, history: TranscriptFiles, place: LinePosition | None) -> None:
-        """Show the log on disk around a position, or from its beginning with None."""
-        client = self.client
-        lines: list[Line] = []
-        places: list[LinePosition] = []
-        beginning = place is None
-        if place is not None:
-            before = await asyncio.to_thread(history.before, place, PIECE // 4, client)
-            lines, places, beginning = before.lines, before.positions, before.complete
-            place = LinePosition(place.path, place.start, place.start)
-        at = len(lines)
-        after = await asyncio.to_thread(history.after, place, PIECE, client)
-        if client != self.client:
-            return
-        self._held_back.clear()
-        view = self.view
-        view.show([*lines, *after.lines], labels=client is None)
-        view.at_end = False
-        self._positions = dict(enumerate([*places, *after.positions], view.shown.first))
-        self._at_log_start = beginning
-        if len(view.shown):
-            view.go_to(view.shown.first + at)
 
     # --- copying and saving -------------------------------------------------------------------------------------------
 
@@ -520,44 +377,8 @@ class TranscriptPane(Vertical):
         self._catch_up()
 
     def action_ask_save(self) -> None:
-        self._saving = list(self.view.shown.items)
-        path = default_path(self.folder or os.getcwd(), self.client, self._now())
-        self.query_one(Prompt).ask(f" save {len(self._saving):,} lines to ", self._save_to, text=path)
-
-    def _save_to(self, path: str | None) -> None:
-        self.view.focus()
-        if path:
-            self._save(path, replace=False)
-        else:
-            self._saving = []
-
-    def _replace(self, answer: str | None) -> None:
-        self.view.focus()
-        if answer in ("y", "Y", "yes"):
-            self._save(self._path, replace=True)
-        else:
-            self._saving = []
-
-    def _save(self, path: str, *, replace: bool) -> None:
-        self._path = path
-        work.start(self, "saving the transcript", self._write(path, replace=replace), self._write_failed)
-
-    def _write_failed(self, why: str) -> None:
-        self._saving = []
-        self._notice(f"{self._path}: {why}", error=True)
-
-    async def _write(self, path: str, *, replace: bool) -> None:
-        try:
-            count = await asyncio.to_thread(partial(save, path, map(logged, self._saving), replace=replace))
-        except FileExistsError:
-            self.query_one(Prompt).ask(f" {visible(os.path.basename(path))} exists; replace it? (y/n) ", self._replace)
-            return
-        except (OSError, ValueError) as error:
-            why = describe_os_error(error) if isinstance(error, OSError) else str(error)
-            self._notice(f"{path}: {why}", error=True)
-        else:
-            self._notice(f"{count:,} lines saved to {path}")
-        self._saving = []
+        path = default_path(self._folder or os.getcwd(), self.client, self._now())
+        SaveDialog(self._prompt, self.view.shown.items, self._notice).ask(path)
 
 
 def _index(numbers: Sequence[int], number: int) -> int | None:

@@ -28,17 +28,17 @@ class TranscriptTab(Vertical):
         Binding("ampersand", "filter_exchanges", "Filter exchanges", show=False, key_display="&"),
     ]
 
-    def __init__(self, pane: TranscriptPane, *, exchanges: bool = False) -> None:
-        """`exchanges`: these are shown first."""
+    def __init__(self, pane: TranscriptPane, *, exchanges: bool = False, title: str = "") -> None:
+        """`exchanges`: these are shown first. `title` is shown before the client."""
         super().__init__()
         self.pane = pane
         self.in_exchanges = exchanges
         self._exchanges: ExchangesTable | None = None
-        self._title = TitleLine()
-        self._titled = True
+        self._title = title
+        self._title_line = TitleLine()
 
     def compose(self) -> ComposeResult:
-        yield self._title
+        yield self._title_line
         yield self.pane
 
     def on_mount(self) -> None:
@@ -102,17 +102,14 @@ class TranscriptTab(Vertical):
 
     def set_titled(self, value: bool) -> None:
         """Show subject and state in a line above, or not, since a frame has them."""
-        self._titled = self.pane.titled = value
-        self._show_title()
+        self._title_line.display = value
 
     def on_status_changed(self) -> None:
         self._show_title()
 
     def _show_title(self) -> None:
-        self._title.display = self._titled and self.in_exchanges  # the dialogue has its own
-        if self._title.display:
-            subject, _, words = self.status.partition(" · ")
-            self._title.set_text(subject, words)
+        subject, _, words = self.status.partition(" · ")
+        self._title_line.set_text(f"{self._title}: {subject}" if self._title else subject, words)
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
