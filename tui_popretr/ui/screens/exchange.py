@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -25,11 +25,13 @@ class ExchangeScreen(TextDialog):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("m,enter", "read", "Read the message"), *TextDialog.BINDINGS]
 
-    def __init__(self, exchange: Exchange, mail: Mail | None = None) -> None:
-        """`mail` is the message that the command is about, if its delivery is known."""
+    def __init__(self, exchange: Exchange, mails: Sequence[Mail] = ()) -> None:
+        """`mails` are the messages whose deliveries are known, oldest first."""
         super().__init__(f"{exchange.session}: {exchange.verb or 'connection'}")
         self._exchange = exchange
-        self._mail = mail
+        wanted = exchange.session, exchange.message
+        #: The message that the command is about, if it is among them.
+        self._mail = next((each for each in reversed(mails) if (each[1].session, each[1].number) == wanted), None)
 
     @property
     def keys(self) -> str:

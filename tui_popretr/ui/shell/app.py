@@ -1,64 +1,34 @@
-"""The dashboard: polls a source for facts ten times a second, shows them, and sends the user's commands to it."""
+"""The dashboard: what a source tells, and the user's keys."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
 from textual.driver import Driver
-from textual.events import Resize
-from textual.geometry import Size
-from textual.screen import Screen
 
-from tui_popretr.commands import Command, PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
-from tui_popretr.facts import ClientPaused, ClientScheduled, ConfigurationRejected, ConfigurationReloaded, Fact
+from tui_popretr.commands import PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
 from tui_popretr.logs.reading import TranscriptFiles
-from tui_popretr.mailbox import Connection
-from tui_popretr.status import ClientState, View
-from tui_popretr.text import visible
-from tui_popretr.ui.model import filtering
+from tui_popretr.status import ClientState
 from tui_popretr.ui.model.memory import Remembered
 from tui_popretr.ui.model.order import Order
+from tui_popretr.ui.shell.live import LiveApp
 from tui_popretr.ui.shell.palette import DashboardCommands
-from tui_popretr.ui.shell.queries import Queries
 from tui_popretr.ui.shell.source import Source
-from tui_popretr.ui.shell.themes import THEMES, ThemedApp
-from tui_popretr.ui.widgets.body import TABS, Body, tab_class
+from tui_popretr.ui.shell.themes import THEMES
+from tui_popretr.ui.widgets.body import TABS
 from tui_popretr.ui.widgets.clients import ClientList
-from tui_popretr.ui.widgets.filterbar import FilterInput
-from tui_popretr.ui.widgets.header import Header
-from tui_popretr.ui.widgets.keybar import KeyBar
 from tui_popretr.ui.widgets.tabbar import TabBar
-from tui_popretr.ui.widgets.totals import TotalsBar
-from tui_popretr.ui.widgets.transcript import TranscriptPane
-from tui_popretr.ui.widgets.transcript_tab import TranscriptTab
-from tui_popretr.wording import reload_result
 
 if TYPE_CHECKING:
-    from tui_popretr.ui.model.exchanges import Exchange
-    from tui_popretr.ui.screens.details import ClientDetails
-    from tui_popretr.ui.screens.exchange import Mail
     from tui_popretr.ui.widgets.exchanges import ExchangesTable
     from tui_popretr.ui.widgets.statistics import StatisticsTab
     from tui_popretr.ui.widgets.waiting import ServerTab
 
-#: The seconds between two polls for facts, and between two updates of what time alone changes.
-DRAIN = 0.1
-TICK = 1.0
-#: The seconds for which a notice is shown.
-NOTICE = 5.0
 
+class Dashboard(LiveApp):
+    """Sends the user's commands to the source; ends when the user quits."""
 
-class Dashboard(ThemedApp):
-    """Shows the facts of a source until the user quits or the source ends."""
-
-    TITLE = "tui-popretr"
-    PRINTS_TRACEBACK = False  # run_dashboard raises the exception
-    CSS_PATH = os.path.join(os.path.dirname(__file__), "dashboard.tcss")
     COMMANDS: ClassVar = {DashboardCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "run_now", "Run now"),
@@ -103,190 +73,24 @@ class Dashboard(ThemedApp):
         config: str | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
-        """`title` and `host` are shown at the top; `history` is the transcript on disk, if one is written.
+        """As of LiveApp. `detaches`: sessions go on when the dashboard ends, so it asks nothing.
 
-        `detaches`: sessions go on when the dashboard ends, so it asks nothing. `theme` is for this terminal, unless
-        the user has `remembered` another one. `config` is the path of the configuration.
+        `config` is the path of the configuration.
         """
-        self._remembered = remembered or Remembered()
-        super().__init__(theme=self._remembered.theme or theme, driver_class=driver_class)
-        self.source = source
-        self.view = View()
-        self._heading = title
-        self._host = host
-        self._config = config
-        self._began = source.boottime()
-        self._history = history
+        super().__init__(
+            source,
+            title=title,
+            host=host,
+            history=history,
+            theme=theme,
+            remembered=remembered,
+            driver_class=driver_class,
+        )
         self._detaches = detaches
-        self._answers: list[Future[str]] = []
-        self._queries = Queries(self)
-        self._pausing: set[str] = set()
+        self._config = config
         self._all_dialogue = False
-        self._theme_chosen = False
-        #: The widgets with choices that are remembered.
-        self._choices: tuple[ClientList, TranscriptTab, Body] | None = None
-        self._details: ClientDetails | None = None
-
-    # --- widgets ------------------------------------------------------------------------------------------------------
-
-    def compose(self) -> ComposeResult:
-        yield Header(self._host, self._heading)
-        yield TotalsBar(self._heading)
-        clients = ClientList(self.source.boottime, self.source.now)
-        transcript = TranscriptPane(self._history, now=self.source.now)
-        clients.order = next((each for each in Order if each.word == self._remembered.order), Order.CONFIGURATION)
-        transcript.wrap, transcript.stamps = self._remembered.wrap, self._remembered.times
-        tab = TranscriptTab(transcript, exchanges=self._remembered.exchanges)
-        self._choices = clients, tab, Body(clients, tab, hidden=self._remembered.hidden)
-        yield self._choices[-1]
-        yield KeyBar()
-
-    def on_mount(self) -> None:
-        if self.ending:  # the terminal was lost before all widgets were mounted
-            return
-        self._main = self.screen
-        self._arrange()
-        self._list.focus()
-        self._show_time()
-        self.set_interval(DRAIN, self.drain)
-        self.set_interval(TICK, self.tick)
-        self.drain()
-
-    @property
-    def selected(self) -> str | None:
-        """The id of the selected client."""
-        return self._list.selected
-
-    @property
-    def _list(self) -> ClientList:
-        return self._main.query_one(ClientList)
-
-    @property
-    def _body(self) -> Body:
-        return self._main.query_one(Body)
-
-    @property
-    def _shown(self) -> bool:
-        """Whether the widgets exist. While the app closes, timers run for a moment longer than widgets exist."""
-        try:
-            return not self.ending and self._list.is_attached
-        except NoMatches:
-            return False
-
-    @property
-    def _transcript(self) -> TranscriptTab:
-        return self._main.query_one(TranscriptTab)
-
-    # --- facts --------------------------------------------------------------------------------------------------------
-
-    def drain(self) -> None:
-        """Poll the source and show what is new."""
-        if not self._shown:
-            return
-        alive = self.source.alive
-        drained = self.source.drain()
-        if drained.facts or drained.view is not None:
-            self._take(drained.facts, drained.view)
-        if drained.connection is not None:
-            self._show_connection(drained.connection)
-        if drained.lines or drained.dropped:
-            self._transcript.add(drained.lines, drained.dropped)
-        self._report_answers()
-        self._queries.drain()
-        if not alive:
-            self.exit(0)
-
-    def _take(self, facts: list[Fact], view: View | None) -> None:
-        """Add facts to the view, or to another view that replaces it."""
-        now = self.source.boottime()
-        clients = len(self.view.clients)
-        replaced: set[str] = set()
-        if view is not None:
-            replaced = {*self.view.clients, *view.clients}
-            self.view = view
-        changed = self.view.apply(facts, now, self.source.now()) | replaced
-        if len(self.view.clients) != clients:
-            self._arrange()
-        for fact in facts:
-            match fact:
-                case ConfigurationReloaded() | ConfigurationRejected():
-                    self._report_reload(fact)
-                case ClientPaused(client) | ClientScheduled(client):
-                    self._pausing.discard(client)
-                case _:
-                    pass
-        self._body.refresh_pane(self.view)
-        self._show_clients(changed)
-
-    def _show_clients(self, changed: set[str]) -> None:
-        self._list.refresh_view(self.view, changed)
-        self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
-        self._refresh_details()
-
-    def _show_connection(self, connection: Connection) -> None:
-        """Show the state of the connection to the daemon; without one, nothing runs and nothing is planned."""
-        self._main.query_one(TotalsBar).set_connection(connection)
-        self._main.query_one(Header).set_connection(connection)
-        if not connection.connected:
-            self._pausing.clear()
-            self.view.forget_running()
-            self._show_clients(set(self.view.clients))
-
-    def tick(self) -> None:
-        """Show what time alone changes."""
-        if not self._shown:
-            return
-        self.view.apply((), self.source.boottime(), self.source.now())
-        self._list.tick()
-        self._body.refresh_pane(self.view)
-        self._show_time()
-        self._main.query_one(TotalsBar).refresh_view(self.view, self.source.boottime())
-        self._refresh_details()
-
-    def _show_time(self) -> None:
-        self._main.query_one(Header).set_time(self.source.now(), self.source.boottime() - self._began)
-
-    def _refresh_details(self) -> None:
-        self._body.refresh_details(self.view)
-        if self._details is not None and self.screen is self._details:
-            self._details.refresh_view(self.view)
-
-    def _report_reload(self, fact: ConfigurationReloaded | ConfigurationRejected) -> None:
-        if isinstance(fact, ConfigurationReloaded):
-            self.show_notice(reload_result(fact))
-        elif len(fact.problems) == 1:
-            self.show_notice(f"the old configuration stays: {fact.problems[0]}", error=True)
-        else:
-            from tui_popretr.ui.screens.problems import ProblemsScreen
-
-            self.push_screen(ProblemsScreen("The old configuration stays: the new one has problems.", fact.problems))
 
     # --- commands -----------------------------------------------------------------------------------------------------
-
-    def perform(self, command: Command) -> None:
-        """Send a command to the source; its answer becomes a notice."""
-        self._answers.append(self.source.perform(command))
-        self.drain_soon()
-
-    def drain_soon(self) -> None:
-        """Look for an answer earlier than at the next regular time."""
-        self.set_timer(DRAIN / 5, self.drain)
-
-    def show_notice(self, text: str, *, error: bool = False) -> None:
-        """Show a notice; it replaces an older one."""
-        self.clear_notifications()
-        self.notify(visible(text), severity="error" if error else "information", timeout=NOTICE, markup=False)
-
-    def _report_answers(self) -> None:
-        waiting: list[Future[str]] = []
-        for answer in self._answers:
-            if not answer.done():
-                waiting.append(answer)
-            elif (problem := answer.exception()) is not None:
-                self.show_notice(str(problem), error=True)
-            else:
-                self.show_notice(answer.result())
-        self._answers = waiting
 
     def action_run_now(self) -> None:
         if self.selected is not None:
@@ -311,9 +115,6 @@ class Dashboard(ThemedApp):
         if self.selected is not None:
             self.perform(StopSession(self.selected))
 
-    def action_reload(self) -> None:
-        self.perform(Reload())
-
     # --- layout and focus --------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -324,19 +125,6 @@ class Dashboard(ThemedApp):
     def _is_offered(self, action: str) -> bool:
         """Whether this dashboard has an action: it quits, with its sessions, or it detaches from a daemon."""
         return action != ("ask_quit" if self._detaches else "detach")
-
-    def on_resize(self, event: Resize) -> None:
-        if self._is_composed:
-            self._arrange(event.size)
-
-    @property
-    def _is_composed(self) -> bool:
-        return hasattr(self, "_main")
-
-    def _arrange(self, size: Size | None = None) -> None:
-        self._body.fit_to(size or self.size, len(self.view.clients))
-        self._main.query_one(Header).display = self._body.framed
-        self._main.query_one(TotalsBar).set_titled(not self._body.framed)
 
     def action_next_pane(self) -> None:
         self._body.focus_part(tabs=not self._body.in_tabs)
@@ -385,14 +173,7 @@ class Dashboard(ThemedApp):
     def on_exchanges_table_opened(self, event: ExchangesTable.Opened) -> None:
         from tui_popretr.ui.screens.exchange import ExchangeScreen
 
-        self.push_screen(ExchangeScreen(event.exchange, self._mail_of(event.exchange)))
-
-    def _mail_of(self, exchange: Exchange) -> Mail | None:
-        """Return the message that a command is about, if its delivery is known."""
-        if exchange.message is None:
-            return None
-        wanted = exchange.session, exchange.message
-        return next((each for each in reversed(self.view.mails) if (each[1].session, each[1].number) == wanted), None)
+        self.push_screen(ExchangeScreen(event.exchange, self.view.mails))
 
     def on_statistics_tab_wanted(self, event: StatisticsTab.Wanted) -> None:
         self._queries.read_statistics(event.tab, event.client)
@@ -439,22 +220,10 @@ class Dashboard(ThemedApp):
         self._body.ensure_visible(tabs=False)
         self._list.action_filter()
 
-    # --- manners ------------------------------------------------------------------------------------------------------
+    # --- configuration ------------------------------------------------------------------------------------------------
 
-    @property
-    def remembered(self) -> Remembered:
-        """The user's choices, for the next run."""
-        if self._choices is None:
-            return self._remembered
-        clients, tab, body = self._choices  # the app has ended: nothing can be found in it any more
-        return Remembered(
-            theme=self.theme if self._theme_chosen else self._remembered.theme,
-            order=clients.order.word,
-            exchanges=tab.in_exchanges,
-            wrap=tab.pane.wrap,
-            times=tab.pane.stamps,
-            hidden=body.hidden_columns,
-        )
+    def action_reload(self) -> None:
+        self.perform(Reload())
 
     def action_edit(self) -> None:
         """Open the configuration in the user's editor, and offer to read it again."""
@@ -463,16 +232,10 @@ class Dashboard(ThemedApp):
             return
         from tui_popretr.ui.shell import editor
 
-        before = editor.content(self._config)
-        try:
-            words = editor.command(os.environ, self._config, editor.line_of(self._config, before, self.selected))
-            with self.suspend():
-                problem = editor.run(words)
-        except (ValueError, SuspendNotSupported) as error:
-            problem = f"no editor can be started: {error}"
+        problem, changed = editor.edit(self, self._config, self.selected)
         if problem:
             self.show_notice(problem, error=True)
-        if editor.content(self._config) != before:
+        if changed:
             self._offer_reload()
 
     def _offer_reload(self) -> None:
@@ -491,24 +254,11 @@ class Dashboard(ThemedApp):
         self.show_notice(f"theme {self.next_theme()}")
 
     def action_help(self) -> None:
-        from tui_popretr.ui.screens.details import ClientDetails
-        from tui_popretr.ui.screens.help import HelpScreen, Section
-        from tui_popretr.ui.widgets.exchanges import ExchangesTable
+        from tui_popretr.ui.screens.help import HelpScreen
+        from tui_popretr.ui.shell.keys import dashboard_sections
 
-        panes = (
-            ("Transcript, both forms", TranscriptTab),
-            ("Transcript", TranscriptPane),
-            ("Exchanges", ExchangesTable),
-            *((TABS[number], tab_class(number)) for number in range(1, len(TABS))),
-            ("Client details", ClientDetails),
-        )
-        sections: list[Section] = [
-            ("Everywhere", [each for each in Binding.make_bindings(self.BINDINGS) if self._is_offered(each.action)]),
-            ("Client list", ClientList.BINDINGS),
-            (f"Filter: {filtering.RULE}", FilterInput.BINDINGS),
-        ]
-        sections += [(title, pane.__dict__.get("BINDINGS", ())) for title, pane in panes]
-        self.push_screen(HelpScreen(sections))
+        everywhere = [each for each in Binding.make_bindings(self.BINDINGS) if self._is_offered(each.action)]
+        self.push_screen(HelpScreen(dashboard_sections(everywhere)))
 
     def action_ask_quit(self) -> None:
         from tui_popretr.ui.screens.quit import QuitScreen
@@ -527,9 +277,3 @@ class Dashboard(ThemedApp):
     def _answered_quit(self, quit_: bool | None) -> None:
         if quit_:
             self.exit(0)
-
-    def report(self, text: str) -> None:
-        self.source.report(text)
-
-    def get_default_screen(self) -> Screen[None]:
-        return Screen(id="_default")

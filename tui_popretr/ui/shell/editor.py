@@ -8,11 +8,28 @@ import subprocess
 from collections.abc import Mapping
 from typing import Final
 
+from textual.app import App, SuspendNotSupported
+
 from tui_popretr.config.xmltree import MalformedXmlError, Node, parse
 
 #: Editors with another way to name the line.
 _GOTO: Final = frozenset({"code", "codium", "code-insiders"})
 _MOST: Final = 64 * 1024 * 1024
+
+
+def edit(app: App[int], path: str, client: str | None) -> tuple[str, bool]:
+    """Open a file at the line of a client, in place of the app until the editor ends.
+
+    Return what is wrong, "" if nothing is, and whether the file has changed.
+    """
+    before = content(path)
+    try:
+        words = command(os.environ, path, line_of(path, before, client))
+        with app.suspend():
+            problem = run(words)
+    except (ValueError, SuspendNotSupported) as error:
+        problem = f"no editor can be started: {error}"
+    return problem, content(path) != before
 
 
 def command(environ: Mapping[str, str], path: str, line: int) -> list[str]:

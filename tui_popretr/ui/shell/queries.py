@@ -1,4 +1,4 @@
-"""The dashboard's queries: what the tabs "On server" and "Statistics" ask of the engine, and what becomes of answers.
+"""What the dashboard asks of the engine: the user's commands, the queries of two tabs, and what becomes of answers.
 
 Nothing waits: drain() looks at the answers that have come.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui_popretr.answers import Answer, Done, Preview, Statistics, WaitingMail, WaitingMessage
 from tui_popretr.commands import (
+    Command,
     DeleteMessages,
     FetchMessages,
     ListWaiting,
@@ -23,24 +24,23 @@ from tui_popretr.commands import (
 )
 
 if TYPE_CHECKING:
-    from tui_popretr.ui.shell.app import Dashboard
+    from tui_popretr.ui.shell.live import LiveApp
     from tui_popretr.ui.widgets.statistics import StatisticsTab
     from tui_popretr.ui.widgets.waiting import ServerTab
 
-Taken = Callable[[Answer], None]
 Failed = Callable[[str], None]
 
 
 class Queries:
-    """Queries that wait for their answers."""
+    """Commands and queries that wait for their answers."""
 
-    def __init__(self, app: Dashboard) -> None:
+    def __init__(self, app: LiveApp) -> None:
         self._app = app
-        self._asked: list[tuple[Future[Answer], Taken, Failed]] = []
+        self._asked: list[tuple[Future[Any], Callable[[Any], None], Failed]] = []
 
     def drain(self) -> None:
         """Take the answers that have come."""
-        waiting: list[tuple[Future[Answer], Taken, Failed]] = []
+        waiting = []
         for each in self._asked:
             answer, taken, failed = each
             if not answer.done():
@@ -51,7 +51,13 @@ class Queries:
                 taken(answer.result())
         self._asked = waiting
 
-    def _ask(self, query: Query, taken: Taken, failed: Failed) -> None:
+    def perform(self, command: Command) -> None:
+        """Send a command; its answer becomes a notice."""
+        failed = partial(self._app.show_notice, error=True)
+        self._asked.append((self._app.source.perform(command), self._app.show_notice, failed))
+        self._app.drain_soon()
+
+    def _ask(self, query: Query, taken: Callable[[Answer], None], failed: Failed) -> None:
         self._asked.append((self._app.source.ask(query), taken, failed))
         self._app.drain_soon()
 

@@ -19,7 +19,6 @@ from tui_popretr.logs.reading import Follower, TranscriptFiles
 from tui_popretr.process.signals import ending_signals
 from tui_popretr.ui import work
 from tui_popretr.ui.model.dialogue import LIMIT
-from tui_popretr.ui.screens.help import HelpScreen
 from tui_popretr.ui.shell.terminal import Terminal
 from tui_popretr.ui.shell.themes import THEMES, ThemedApp, first_theme
 from tui_popretr.ui.widgets.keybar import KeyBar
@@ -118,15 +117,10 @@ class TranscriptViewer(ThemedApp):
         self.next_theme()
 
     def action_help(self) -> None:
-        from tui_popretr.ui.widgets.exchanges import ExchangesTable
+        from tui_popretr.ui.screens.help import HelpScreen
+        from tui_popretr.ui.shell.keys import viewer_sections
 
-        forms = (
-            ("Both forms", TranscriptTab.BINDINGS),
-            ("Program", self.BINDINGS),
-            ("Dialogue", TranscriptPane.BINDINGS),
-            ("Exchanges", ExchangesTable.BINDINGS),
-        )
-        self.push_screen(HelpScreen(forms))
+        self.push_screen(HelpScreen(viewer_sections(self.BINDINGS)))
 
     def action_ask_quit(self) -> None:
         self.exit(0)
