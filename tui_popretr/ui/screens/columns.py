@@ -36,7 +36,7 @@ class ColumnsScreen(TextDialog):
             always = "  (always shown)" if index == self._table.main_column else ""
             yield Pair(f"{index + 1}", f"{mark} {column.title}{always}", "dim" if index in self._table.hidden else "")
         yield Line("")
-        yield Line("Where the room does not suffice for all of these, the less important ones are left out.", "dim")
+        yield Line("A narrow terminal leaves out the less important ones.", "dim")
 
     def action_show_or_hide(self, index: int) -> None:
         """Show or hide a column by its index."""

@@ -7,8 +7,12 @@ from collections.abc import Iterable, Sequence
 from textual.binding import BindingType
 
 from tui_popretr.ui.model import filtering
+from tui_popretr.ui.screens.columns import ColumnsScreen
+from tui_popretr.ui.screens.confirm import ConfirmScreen
 from tui_popretr.ui.screens.details import ClientDetails
+from tui_popretr.ui.screens.exchange import ExchangeScreen
 from tui_popretr.ui.screens.help import Section
+from tui_popretr.ui.screens.message import MessageScreen
 from tui_popretr.ui.widgets.body import TABS, tab_class
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.exchanges import ExchangesTable
@@ -20,6 +24,10 @@ _TRANSCRIPT: Sequence[Section] = (
     ("Transcript, both forms", TranscriptTab.BINDINGS),
     ("Transcript", TranscriptPane.BINDINGS),
     ("Exchanges", ExchangesTable.BINDINGS),
+)
+_DIALOGS: Sequence[Section] = (
+    ("Command and reply", ExchangeScreen.BINDINGS),
+    ("Columns", ColumnsScreen.BINDINGS),
 )
 
 
@@ -33,9 +41,12 @@ def dashboard_sections(everywhere: Iterable[BindingType]) -> Sequence[Section]:
         *_TRANSCRIPT,
         *tabs,
         ("Client details", ClientDetails.BINDINGS),
+        ("Message", MessageScreen.BINDINGS),
+        *_DIALOGS,
+        ("Questions", ConfirmScreen.BINDINGS),
     )
 
 
 def viewer_sections(everywhere: Iterable[BindingType]) -> Sequence[Section]:
     """Return the sections for the viewer of a transcript file."""
-    return (("Everywhere", everywhere), *_TRANSCRIPT)
+    return (("Everywhere", everywhere), *_TRANSCRIPT, *_DIALOGS)

@@ -90,6 +90,7 @@ class DashboardCommands(Provider):
         yield "Full screen", "full", "the focused part alone, or both"
         yield "Next theme", "next_theme", "the terminal's own colours among them"
         yield "Help", "help", "every key"
+        yield "To the shell", "suspend_process", "fg comes back; retrieval goes on"
         if self._dashboard.check_action("detach", ()):
             yield "Detach", "detach", "the daemon goes on"
         else:
