@@ -132,6 +132,11 @@ class LineIndex:
         """The numbers of the matching items, ascending."""
         return self._matches
 
+    def match_index(self, number: int) -> int | None:
+        """Return the place of an item among the matches, from 0; None if it is none."""
+        index = bisect_left(self._matches, number)
+        return index if index < len(self._matches) and self._matches[index] == number else None
+
     def next_match(self, number: int) -> int | None:
         """Return the first match after item `number`; None if there is none."""
         index = bisect_right(self._matches, number)
