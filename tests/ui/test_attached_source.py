@@ -271,7 +271,7 @@ def test_facts_before_a_snapshot_are_in_it(scene: Scene) -> None:
     daemon.events(ClientPaused("isp"))
     daemon.gap(1, LINES[0], facts=(*FACTS, ClientPaused("isp")))
     daemon.events(ClientPaused("work"), LINES[1])
-    wait_for(lambda: LINES[1] in scene.source._lines, "the last line")
+    wait_for(lambda: LINES[1] in scene.source._lines._waiting, "the last line")
     scene.drain()
     assert scene.facts == [ClientPaused("work")]
     assert [view.clients["isp"].state for view in scene.views] == [ClientState.PAUSED]

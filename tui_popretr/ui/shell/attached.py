@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
@@ -29,16 +28,14 @@ from tui_popretr.control.codec import InvalidMessageError, Json, event_from_json
 from tui_popretr.control.messages import Hello
 from tui_popretr.control.requests import changes, request_of, request_of_query
 from tui_popretr.facts import DialogueLine, Level, Noted
-from tui_popretr.mailbox import LINES, Connection, Drained, Mailbox
+from tui_popretr.mailbox import Connection, Drained, Mailbox
 from tui_popretr.status import View
+from tui_popretr.ui.shell.watched_lines import WatchedLines
 
 #: Seconds between two attempts to connect.
 RETRY: Final = 1.0
 #: Facts that wait for the dashboard, at most. Then the socket is not read, and the daemon sends a snapshot later.
 MOST_FACTS: Final = 20_000
-#: The latest lines that are looked for in a snapshot, to show none twice. Hundreds of lines may be equal, such as the
-#: replies to pipelined DELE commands, and then only a different line before them shows which of them are known.
-_KNOWN: Final = 500
 _ENDED: Final = "the daemon has ended"
 
 
@@ -77,11 +74,8 @@ class AttachedSource:
         self._facts = 0
         self._view: View | None = None
         self._connection: Connection | None = None
-        self._lines: deque[DialogueLine] = deque()
-        self._dropped = 0
-        self._known: deque[DialogueLine] = deque(maxlen=_KNOWN)
+        self._lines = WatchedLines()
         self._asked: dict[int, _Asked] = {}
-        self._gap = 0
         self._thread = threading.Thread(target=self._run, args=(first,), name="attached", daemon=True)
 
     def __enter__(self) -> AttachedSource:
@@ -106,10 +100,8 @@ class AttachedSource:
         with self._changed:
             self._end_silence()
             facts = self._mailbox.drain().facts
-            lines, self._lines = list(self._lines), deque()
-            drained = Drained(facts, lines, self._dropped, self._view, self._connection)
-            self._view, self._connection = None, None
-            self._dropped = self._facts = 0
+            drained = Drained(facts, *self._lines.take(), self._view, self._connection)
+            self._view, self._connection, self._facts = None, None, 0
             self._changed.notify_all()
         return drained
 
@@ -219,7 +211,7 @@ class AttachedSource:
             if "event" in message:
                 self._take(message)
             elif "gap" in message:
-                self._gap = message["gap"] if isinstance(message["gap"], int) else 0
+                self._lines.gap = message["gap"] if isinstance(message["gap"], int) else 0
             elif "snapshot" in message:
                 self._restore(message["snapshot"])
             elif "id" in message:
@@ -245,28 +237,17 @@ class AttachedSource:
             self._view = view
             self._connection = connection or self._connection
             self._watching = True
-            unknown = _lines_after(list(self._known), lines)
-            if len(unknown) == len(lines):
-                self._dropped += self._gap
-            self._gap = 0
-            self._add_lines(unknown)
+            self._lines.restore(lines)
 
     def _take(self, message: Json) -> None:
         fact = event_from_json(message)
         with self._changed:
             if isinstance(fact, DialogueLine):
-                self._add_lines([fact])
+                self._lines.add([fact])
             elif fact is not None:
                 self._mailbox(fact)
                 self._facts += 1
                 self._changed.wait_for(lambda: self._facts < MOST_FACTS or self._closed)
-
-    def _add_lines(self, lines: list[DialogueLine]) -> None:
-        self._lines.extend(lines)
-        self._known.extend(lines)
-        while len(self._lines) > LINES:
-            self._lines.popleft()
-            self._dropped += 1
 
     def _answer(self, message: Json) -> None:
         number = message["id"]
@@ -291,13 +272,3 @@ def _refused(why: str) -> Future[Any]:
     answer: Future[Any] = Future()
     answer.set_exception(ValueError(why))
     return answer
-
-
-def _lines_after(known: list[DialogueLine], lines: list[DialogueLine]) -> list[DialogueLine]:
-    """Return the lines after the known ones, or all if the known ones are not among them."""
-    if known:
-        for end in range(len(lines), 0, -1):
-            length = min(len(known), end)
-            if lines[end - length : end] == known[-length:]:
-                return lines[end:]
-    return lines
