@@ -76,6 +76,9 @@ async def test_a_query_and_its_answer(query: Query, tmp_path: Path, autojump_clo
         ({"request": "delete", "client": "a"}, f'delete needs 1 to {MOST_MESSAGES} messages in "messages"'),
         ({"request": "preview", "client": "a"}, 'preview needs one message in "messages"'),
         ({"request": "preview", "client": "a", "messages": (KEY, MessageKey(1, "u", 1))}, "preview needs one message"),
+        ({"request": "delete", "client": "a", "messages": (MessageKey(0, "u", 1),)}, "a message has a number from 1"),
+        ({"request": "delete", "client": "a", "messages": (MessageKey(1, "u", -1),)}, "a message has a number from 1"),
+        ({"request": "skip", "client": "a", "messages": (MessageKey(1, "u", 10**400),)}, "a message has a number"),
         (
             {"request": "skip", "client": "a", "messages": tuple(MessageKey(n, None, 1) for n in range(1, 1002))},
             "skip needs",

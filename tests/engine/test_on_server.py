@@ -166,13 +166,16 @@ async def test_a_visit_that_fails_says_why(fleet: Fleet, autojump_clock: MockClo
             await engine.ask(ListWaiting("b"))
 
 
+@pytest.mark.parametrize("at", ["GREETING", "UIDL", "TOP", "DELE", "QUIT"])
 @trio_test
-async def test_a_shutdown_ends_a_visit(fleet: Fleet, autojump_clock: MockClock) -> None:
+async def test_a_shutdown_ends_a_visit(fleet: Fleet, autojump_clock: MockClock, at: str) -> None:
     async with first_session(fleet) as engine:
-        fleet.faults().stall.add("UIDL")
+        named = keys(await listed(engine), 1, 2)
+        fleet.faults().stall.add(at)
         answers: list[object] = []
-        engine.ask_soon(ListWaiting("a"), answers.append)
+        engine.ask_soon(DeleteMessages("a", named), answers.append)
         await trio.sleep(1.0)
+    assert len(on_server(fleet)) == 3
     (answer,) = answers
     assert isinstance(answer, ValueError)
     assert str(answer) == "the program is ending"

@@ -15,6 +15,7 @@ from tests.support.running import Fleet
 from tests.support.worlds import mail
 from tui_popretr.commands import DeleteMessages, FetchMessages, MessageKey, PollClient, Reload, SkipMessages
 from tui_popretr.engine.service import Engine
+from tui_popretr.journal.records import MessageState
 
 Texts = tuple[list[str], int]
 
@@ -154,6 +155,68 @@ async def test_a_run_that_was_cut_goes_on_after_a_retrieval_of_the_user(
         assert fleet.arrived() == ["a0", "a1", "a1"]
         await poll(fleet)
         assert fleet.arrived() == ["a0", "a0", "a1", "a1", "a1"]
+
+
+UNFINISHED = "its delivery is not finished; the next session finishes it"
+
+
+@pytest.mark.parametrize("mark", ["NULL", "'imap 1'"], ids=["a file", "at a server"])
+@pytest.mark.parametrize("action", [DeleteMessages, SkipMessages, FetchMessages])
+@trio_test
+async def test_a_delivery_that_is_not_finished(
+    fleet: Fleet,
+    autojump_clock: MockClock,
+    action: type[DeleteMessages | SkipMessages | FetchMessages],
+    mark: str,
+) -> None:
+    async with first_session(fleet, mails=2) as engine:
+        await change(engine, f"state = 1, mark = {mark}")
+        answer = await listed(engine)
+        assert [each.reason.value for each in answer.messages] == ["delivering", "preserve"]
+        assert await done(engine, action("a", keys(answer, 2))) == ([UNFINISHED], 1)
+        await trio.sleep(10.0)
+        assert (fleet.arrived(), on_server(fleet)) == (["a0", "a1"], ["uid-1", "uid-2"])
+        assert await states(engine) == [MessageState.DELIVERED, MessageState.DELIVERING]
+
+
+@pytest.mark.parametrize("values", ["state = 4, doubt = 2", "owed = 1", "state = 3"], ids=["kept", "owed", "deleted"])
+@pytest.mark.parametrize("action", [DeleteMessages, SkipMessages, FetchMessages])
+@trio_test
+async def test_an_action_on_what_was_delivered(
+    fleet: Fleet,
+    autojump_clock: MockClock,
+    action: type[DeleteMessages | SkipMessages | FetchMessages],
+    values: str,
+) -> None:
+    async with first_session(fleet, mails=2, delete_after=30 * 24 * 3600) as engine:
+        await change(engine, values)
+        named = keys(await listed(engine), 2)
+        assert (await done(engine, action("a", named)))[1] == 0
+        await trio.sleep(10.0)
+        fetched = ["a1"] if action is FetchMessages else []
+        assert fleet.arrived() == ["a0", "a1", *fetched]
+        assert on_server(fleet) == (["uid-1"] if action is DeleteMessages else ["uid-1", "uid-2"])
+        expected = {
+            DeleteMessages: [] if "state = 4" in values else [MessageState.DELETED],
+            SkipMessages: [MessageState.SKIPPED],
+            FetchMessages: [MessageState.DELIVERED],
+        }[action]
+        assert await states(engine) == [MessageState.DELIVERED, *expected]
+        for _ in range(8):  # no later session does more, once deleteafter has passed, either
+            fleet.clock.skip(7 * 24 * 3600)
+            await poll(fleet)
+        assert fleet.arrived() == ["a0", "a1", *fetched]
+        assert ("uid-2" in on_server(fleet)) == (action is SkipMessages)
+
+
+async def change(engine: Engine, values: str) -> None:
+    """Change the record of the second message."""
+    sql = f"UPDATE message SET {values} WHERE uid = 'uid-2'"
+    await engine._journal.run(lambda journal: journal._connection.execute(sql))
+
+
+async def states(engine: Engine) -> list[MessageState]:
+    return await engine._journal.run(lambda journal: [each.state for each in journal.records(1)])
 
 
 # --- the server -------------------------------------------------------------------------------------------------------
