@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.driver import Driver
 
 from tui_popretr.commands import PauseClient, PollAll, PollClient, Reload, ResumeClient, StopSession
-from tui_popretr.logs.reading import TranscriptFiles
 from tui_popretr.status import ClientState
-from tui_popretr.ui.model.memory import Remembered
 from tui_popretr.ui.model.order import Order
 from tui_popretr.ui.shell.live import LiveApp
 from tui_popretr.ui.shell.palette import DashboardCommands
-from tui_popretr.ui.shell.source import Source
-from tui_popretr.ui.shell.themes import THEMES
 from tui_popretr.ui.widgets.body import TABS
 from tui_popretr.ui.widgets.clients import ClientList
 from tui_popretr.ui.widgets.tabbar import TabBar
@@ -60,35 +55,7 @@ class Dashboard(LiveApp):
         Binding("ctrl+z", "suspend_process", "To the shell; fg comes back", show=False, priority=True),
     ]
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        title: str = "",
-        host: str = "",
-        history: TranscriptFiles | None = None,
-        detaches: bool = False,
-        theme: str = THEMES[0],
-        remembered: Remembered | None = None,
-        config: str | None = None,
-        driver_class: type[Driver] | None = None,
-    ) -> None:
-        """As of LiveApp. `detaches`: sessions go on when the dashboard ends, so it asks nothing.
-
-        `config` is the path of the configuration.
-        """
-        super().__init__(
-            source,
-            title=title,
-            host=host,
-            history=history,
-            theme=theme,
-            remembered=remembered,
-            driver_class=driver_class,
-        )
-        self._detaches = detaches
-        self._config = config
-        self._all_dialogue = False
+    _all_dialogue = False  # or that of the selected client
 
     # --- commands -----------------------------------------------------------------------------------------------------
 

@@ -55,18 +55,23 @@ class LiveApp(ThemedApp):
         title: str = "",
         host: str = "",
         history: TranscriptFiles | None = None,
+        detaches: bool = False,
         theme: str = THEMES[0],
         remembered: Remembered | None = None,
+        config: str | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
         """`title` and `host` are shown at the top; `history` is the transcript on disk, if one is written.
 
-        `theme` is for this terminal, unless the user has `remembered` another one.
+        `detaches`: sessions go on when the app ends. `theme` is for this terminal, unless the user has `remembered`
+        another one. `config` is the path of the configuration.
         """
         self._remembered = known = remembered or Remembered()
         super().__init__(theme=known.theme or theme, driver_class=driver_class)
         self.source = source
         self.view = View()
+        self._detaches = detaches
+        self._config = config
         self._began = source.boottime()
         self._queries = Queries(self)
         #: The clients whose running session goes on until they are paused.

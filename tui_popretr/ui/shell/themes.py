@@ -37,13 +37,7 @@ class _Look:
 
 def _of_terminal() -> _Look:
     """The terminal's own colours on its own background, which may be dark or light: only the cursor's row is fixed."""
-    variables = {
-        "block-cursor-foreground": "#eeeeee",
-        "block-cursor-background": "#3a3a3a",
-        "border": "ansi_cyan",
-        "border-blurred": "ansi_bright_black",
-        "footer-key-foreground": "ansi_cyan",
-    }
+    variables = _basics(cursor=("#eeeeee", "#3a3a3a"), accent="ansi_cyan", blurred="ansi_bright_black")
     return _ansi("terminal", "ansi-dark", variables)
 
 
@@ -51,11 +45,7 @@ def _of_light_terminal() -> _Look:
     """Dark colours of the 256, since on white the terminal's yellow and cyan cannot be read."""
     accent, bad, warn, good = "#005f87", "#af0000", "#af5f00", "#008700"
     variables = {
-        "block-cursor-foreground": "#1c1c1c",
-        "block-cursor-background": "#d7d7ff",
-        "border": accent,
-        "border-blurred": "#bcbcbc",
-        "footer-key-foreground": accent,
+        **_basics(cursor=("#1c1c1c", "#d7d7ff"), accent=accent, blurred="#bcbcbc"),
         "scrollbar": "#8a8a8a",
         "scrollbar-hover": "#8a8a8a",
         "scrollbar-active": accent,
@@ -71,11 +61,7 @@ def _of_light_terminal() -> _Look:
 def _of_eight_colours() -> _Look:
     """The first eight colours alone, as of the Linux console."""
     variables = {
-        "block-cursor-foreground": "ansi_white",
-        "block-cursor-background": "ansi_blue",
-        "border": "ansi_cyan",
-        "border-blurred": "ansi_blue",
-        "footer-key-foreground": "ansi_cyan",
+        **_basics(cursor=("ansi_white", "ansi_blue"), accent="ansi_cyan", blurred="ansi_blue"),
         "scrollbar-active": "ansi_cyan",
         "input-cursor-foreground": "ansi_black",
         "input-cursor-background": "ansi_white",
@@ -88,6 +74,17 @@ def _of_eight_colours() -> _Look:
     return _ansi("8-colours", "ansi-dark", variables)
 
 
+def _basics(*, cursor: tuple[str, str], accent: str, blurred: str) -> dict[str, str]:
+    """Return the colours that are not the usual ones in any theme. `cursor`: in front of, and behind the selected row."""
+    return {
+        "block-cursor-foreground": cursor[0],
+        "block-cursor-background": cursor[1],
+        "border": accent,
+        "border-blurred": blurred,
+        "footer-key-foreground": accent,
+    }
+
+
 def _ansi(name: str, base: str, variables: Mapping[str, str]) -> _Look:
     theme = BUILTIN_THEMES[base]
     return _Look(replace(theme, name=name, variables={**theme.variables, **variables}), {})
@@ -98,13 +95,8 @@ def _of_true_colour(name: str, base: str) -> _Look:
     theme = BUILTIN_THEMES[base]
     generated = theme.to_color_system().generate()
     accent = generated["primary"]
-    variables = {
-        "block-cursor-foreground": generated["foreground"],
-        "block-cursor-background": generated["primary-muted"],
-        "border": accent,
-        "border-blurred": generated["panel-lighten-2"],
-        "footer-key-foreground": accent,
-    }
+    cursor = generated["foreground"], generated["primary-muted"]
+    variables = _basics(cursor=cursor, accent=accent, blurred=generated["panel-lighten-2"])
     colours = {_RED: generated["error"], _GREEN: generated["success"], _YELLOW: generated["warning"], _CYAN: accent}
     return _Look(replace(theme, name=name, variables={**theme.variables, **variables}), colours)
 
