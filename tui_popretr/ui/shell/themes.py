@@ -75,7 +75,7 @@ def _of_eight_colours() -> _Look:
 
 
 def _basics(*, cursor: tuple[str, str], accent: str, blurred: str) -> dict[str, str]:
-    """Return the colours that are not the usual ones in any theme. `cursor`: in front of, and behind the selected row."""
+    """Return the colours that every theme sets. `cursor`: in front of, and behind the selected row."""
     return {
         "block-cursor-foreground": cursor[0],
         "block-cursor-background": cursor[1],
