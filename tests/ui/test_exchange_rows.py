@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.ui.exchanging import Session
 from tui_popretr.facts import DialogueLine
 from tui_popretr.ui.model.exchange_rows import ExchangeRows, Row
-from tui_popretr.ui.model.exchanges import Outcome
+from tui_popretr.ui.model.exchanges import Exchange, Outcome
+from tui_popretr.ui.model.runs import Run
 
 
 def rows_of(*sessions: Session, limit: int = 10_000) -> ExchangeRows:
@@ -22,7 +23,17 @@ def rows_of(*sessions: Session, limit: int = 10_000) -> ExchangeRows:
 
 
 def shown(rows: ExchangeRows) -> list[str]:
-    return [f"{'  ' * row.depth}{row.command}: {row.reply}" for row in rows.rows()]
+    return [f"{'  ' * is_member(row)}{row.command}: {row.result}" for row in rows.rows()]
+
+
+def is_member(row: Row) -> bool:
+    return isinstance(row, Exchange) and row.run is not None and row.run.count > 1
+
+
+def run_at(rows: ExchangeRows, index: int) -> Run:
+    row = rows.rows()[index]
+    assert isinstance(row, Run)
+    return row
 
 
 def interleaved(count: int) -> Session:
@@ -82,14 +93,15 @@ def test_sessions_are_apart() -> None:
         ("b-1", "RETR 1"),
     ]
     again = rows_of(Session().open().send("RETR 1"), Session().open().send("RETR 1"))
-    assert [row.run.count for row in again.rows()] == [1, 1, 1, 1]
+    assert all(isinstance(row, Exchange) and not is_member(row) for row in again.rows())
 
 
 def test_a_run_unfolds() -> None:
     rows = rows_of(interleaved(3))
-    keys = [row.key for row in rows.rows()]
-    rows.toggle(rows.rows()[1])
-    assert rows.is_unfolded(rows.rows()[1])
+    folded = list(rows.rows())
+    run = run_at(rows, 1)
+    rows.toggle(run)
+    assert run.unfolded
     assert shown(rows)[1:] == [
         "RETR 1-3: 3 x +OK",
         "  RETR 1: +OK",
@@ -98,22 +110,21 @@ def test_a_run_unfolds() -> None:
         "DELE 1-3: 3 x +OK",
     ]
     member = rows.rows()[3]
-    assert rows.index(member.key) == 3
-    rows.toggle(member)
-    assert [row.key for row in rows.rows()] == keys
-    assert rows.index(member.key) == 1, "a member that is not shown is in the row of its run"
-    rows.toggle(rows.rows()[0])
-    assert len(rows.rows()) == 3, "a single exchange does not unfold"
+    assert [rows.index(row) for row in rows.rows()] == list(range(6))
+    rows.toggle(run)
+    assert rows.rows() == folded
+    assert rows.index(member) == 1, "a member that is not shown is in the row of its run"
 
 
-def test_the_next_error_and_the_one_before() -> None:
-    session = Session().open("-ERR no access")
-    for number, reply in enumerate(("+OK", "-ERR", "+OK", "+OK", "-ERR")):
-        session.send(f"DELE {number}").reply(reply)
+def test_a_row_that_is_gone_has_a_place() -> None:
+    session = Session().open().send("RETR 1", "RETR 2", "RETR 3")
     rows = rows_of(session)
-    assert [row.error for row in rows.rows()] == [True, False, True, False, True]
-    assert [rows.next_error(at) for at in (-1, 0, 2, 4)] == [0, 2, 4, None]
-    assert [rows.previous_error(at) for at in (5, 4, 1, 0)] == [4, 2, 0, None]
+    run = rows.rows()[1]
+    session.lines.clear()
+    rows.add(session.reply("-ERR no").lines)
+    assert shown(rows)[1:] == ["RETR 1: -ERR no", "RETR 2-3: 2 waiting"]
+    assert run not in rows.rows()
+    assert rows.index(run) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,7 +153,7 @@ def test_words_filter_rows(words: str, found: list[str]) -> None:
 
 def test_a_filter_finds_a_member_of_a_run() -> None:
     rows = rows_of(interleaved(12))
-    rows.toggle(rows.rows()[1])
+    rows.toggle(run_at(rows, 1))
     rows.set_filter("RETR 11")
     assert shown(rows) == ["RETR 1-12: 12 x +OK", "  RETR 11: +OK"]
 
@@ -154,11 +165,10 @@ def test_the_oldest_exchanges_are_dropped() -> None:
         session.send(f"RETR {number}").reply("+OK")
         rows.add(session.lines)
         session.lines.clear()
-        assert len(rows._exchanges) <= 100
-    (row,) = rows.rows()
-    assert row.reply == "300 x +OK"
-    assert row.command == "RETR 1-300"
-    assert len(row.run.members) < 100
+    run = run_at(rows, 0)
+    assert run.result == "300 x +OK"
+    assert run.command == "RETR 1-300"
+    assert len(run.members) == 50, "each has two lines"
 
 
 # --- any dialogue -----------------------------------------------------------------------------------------------------
@@ -189,36 +199,63 @@ def dialogue(steps: list[tuple[str, str, int]]) -> list[DialogueLine]:
     return lines + session.lines
 
 
-def described(row: Row) -> tuple[object, ...]:
-    return row.key, row.command, row.reply, row.outcome, row.octets, row.milliseconds
+def described(rows: ExchangeRows) -> list[tuple[object, ...]]:
+    return [
+        (row.key, is_member(row), row.command, row.result, row.outcome, row.error, row.octets, row.milliseconds)
+        for row in rows.rows()
+    ]
 
 
-@given(STEPS, st.integers(1, 7))
-def test_rows_do_not_depend_on_how_lines_arrive(steps: list[tuple[str, str, int]], size: int) -> None:
+def unfold_all(rows: ExchangeRows) -> None:
+    for row in rows.rows():
+        if isinstance(row, Run) and not row.unfolded:
+            rows.toggle(row)
+
+
+@given(STEPS, st.integers(1, 7), st.sampled_from(["", "+OK", "!+OK", "RETR"]))
+def test_rows_do_not_depend_on_how_lines_arrive(steps: list[tuple[str, str, int]], size: int, words: str) -> None:
     lines = dialogue(steps)
-    at_once, bit_by_bit = ExchangeRows(), ExchangeRows()
-    at_once.add(lines)
+    bit_by_bit, at_once = ExchangeRows(), ExchangeRows()
+    bit_by_bit.set_filter(words)
     for start in range(0, len(lines), size):
         bit_by_bit.add(lines[start : start + size])
-        bit_by_bit.rows()
-    assert [described(row) for row in bit_by_bit.rows()] == [described(row) for row in at_once.rows()]
+        unfold_all(bit_by_bit)
+        assert [bit_by_bit.index(row) for row in bit_by_bit.rows()] == list(range(len(bit_by_bit.rows())))
+    at_once.add(lines)
+    at_once.set_filter(words)
+    unfold_all(at_once)
+    assert described(bit_by_bit) == described(at_once)
+
+
+@given(STEPS, st.integers(1, 7), st.integers(1, 20))
+def test_only_the_newest_lines_are_kept(steps: list[tuple[str, str, int]], size: int, limit: int) -> None:
+    lines = dialogue(steps)
+    rows, complete = ExchangeRows(limit), ExchangeRows()
+    complete.add(lines)
+    for start in range(0, len(lines), size):
+        rows.add(lines[start : start + size])
+        unfold_all(rows)
+    unfold_all(complete)
+    kept = [row for row in rows.rows() if isinstance(row, Exchange)]
+    assert sum(each.lines for each in kept) <= limit
+    every = sorted((row for row in complete.rows() if isinstance(row, Exchange)), key=lambda each: each.order)
+    assert sorted(each.order for each in kept) == [each.order for each in every[len(every) - len(kept) :]]
 
 
 @given(STEPS)
 def test_every_exchange_is_in_one_run_of_its_kind(steps: list[tuple[str, str, int]]) -> None:
-    lines = dialogue(steps)
     rows = ExchangeRows()
-    rows.add(lines)
-    runs = [row.run for row in rows.rows()]
+    rows.add(dialogue(steps))
+    runs = rows._folding.runs
     assert sorted(run.key for run in runs) == [run.key for run in runs]
     members = Counter(member.order for run in runs for member in run.members)
     assert members == Counter(range(len(members)))
     for run in runs:
+        assert all(member.run is run for member in run.members)
         assert len({(member.session, member.verb) for member in run.members}) == 1
         outcomes = {member.outcome for member in run.members}
         assert outcomes <= {Outcome.OK, Outcome.WAITING} or len(outcomes) == 1
         assert Outcome.ERROR not in outcomes or run.count == 1
         good = [member for member in run.members if member.outcome is Outcome.OK]
         assert run.good == len(good)
-        assert run.octets == sum(member.octets or 0 for member in good)
-        assert run.matching == run.count
+        assert (run.octets or 0) == sum(member.octets or 0 for member in good)

@@ -15,11 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from tui_popretr.facts import DISCONNECTED, DialogueLine, Direction, SessionId
 from tui_popretr.logs.items import Item
 from tui_popretr.wording import plural
+
+if TYPE_CHECKING:
+    from tui_popretr.ui.model.runs import Run
 
 #: Lines of data kept for an exchange.
 MOST_DATA: Final = 200
@@ -51,7 +54,7 @@ class Outcome(Enum):
 class Exchange:
     """A command and its reply; of number 0 the connection and the greeting. `order` counts all exchanges.
 
-    `milliseconds`: from sending to the status line. `octets`: of the data. The last four are for ExchangeRows.
+    `milliseconds`: from sending to the status line. `octets`: of the data. The last five are for runs and rows.
     """
 
     order: int
@@ -68,10 +71,11 @@ class Exchange:
     more: int = 0  # lines of data that are not kept
     verb: str = ""
     message: int | None = None  # the number that the command names
-    run: Any = None
-    matches: bool = True
-    weighed: int = 0
-    counted: int | None = None
+    run: Run | None = None
+    counted: int | None = None  # the octets that its run has counted; None before a good reply
+    weighed: int = 0  # the lines that were counted
+    forgotten: bool = False
+    matches: bool = True  # the filter, if there is one
 
     def __post_init__(self) -> None:
         if self.number:
@@ -80,9 +84,24 @@ class Exchange:
             self.message = int(argument[1]) if argument else None
 
     @property
-    def weight(self) -> int:
+    def key(self) -> int:
+        """The key of its run."""
+        return self.order if self.run is None else self.run.key
+
+    @property
+    def lines(self) -> int:
         """The number of lines that it keeps in memory."""
         return 1 + len(self.data)
+
+    @property
+    def result(self) -> str:
+        """The status line; else what became of the command, in words."""
+        return self.reply or self.outcome.value
+
+    @property
+    def slowest(self) -> float:
+        """The milliseconds, as a number to compare; of a run, the most that a member has."""
+        return self.milliseconds or 0.0
 
     @property
     def whole(self) -> list[str]:

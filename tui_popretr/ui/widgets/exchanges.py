@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import ClassVar, Final
 
 from rich.style import Style
@@ -13,9 +15,11 @@ from tui_popretr import wording
 from tui_popretr.logs.items import Item
 from tui_popretr.logs.timestamps import time_of_day
 from tui_popretr.ui.model.columns import Column, Placed, by_priority
+from tui_popretr.ui.model.dialogue import LIMIT
 from tui_popretr.ui.model.exchange_rows import ExchangeRows, Row
 from tui_popretr.ui.model.exchanges import Exchange, Outcome
 from tui_popretr.ui.model.formatting import milliseconds
+from tui_popretr.ui.model.runs import Run
 from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.styled import ACCENT, BAD, DIM, PLAIN, WARN, Cell
 from tui_popretr.ui.widgets.tables import Table
@@ -62,8 +66,8 @@ class ExchangesTable(FilteredTable[Row]):
         self._labels = False
         self._subject = ""
         self._slowest = False
-        self._frozen = False
-        self._version = -1
+        #: The lines that came while it was frozen, if it is.
+        self._held_back: deque[Item] | None = None
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -74,23 +78,22 @@ class ExchangesTable(FilteredTable[Row]):
         self._exchanges.add(items)
         self._labels = client is None
         self._subject = "all clients" if client is None else client
-        self._frozen = False
-        self._version = -1
+        self._held_back = None
         self._following = True
-        self.update()
+        self._update()
 
     def add(self, items: Iterable[Item]) -> None:
         """Add lines, oldest first."""
-        self._exchanges.add(items)
-        self.update()
+        if self._held_back is not None:
+            self._held_back.extend(items)
+        elif self._exchanges.add(items):
+            self._update()
 
-    def update(self) -> None:
-        """Show what has changed."""
-        if self._version == self._exchanges.version or self._frozen:
-            return
-        self._version = self._exchanges.version
+    def _update(self) -> None:
+        """Show the rows as they are now."""
         rows = self._exchanges.rows()
-        self.set_rows(sorted(rows, key=_slowest, reverse=True) if self._slowest else rows)
+        # a long run of quick replies is not slow
+        self.set_rows(sorted(rows, key=attrgetter("slowest"), reverse=True) if self._slowest else rows)
         self.filter_bar.show_matches()
 
     @property
@@ -99,23 +102,20 @@ class ExchangesTable(FilteredTable[Row]):
 
     def filter_changed(self) -> None:
         self._exchanges.set_filter(self.filter)
-        self.update()
+        self._update()
 
     def find(self, rows: Sequence[Row], row: Row, near: int) -> int:
-        if self._slowest:
-            return super().find(rows, row, near)
-        found = self._exchanges.index(row.key)
-        return near if found is None else found
+        return super().find(rows, row, near) if self._slowest else self._exchanges.index(row)
 
     # --- actions ------------------------------------------------------------------------------------------------------
 
     def choose(self, row: Row) -> None:
-        if row.exchange is None:
+        if isinstance(row, Run):
             self._exchanges.toggle(row)
             self._following = False
-            self.update()
+            self._update()
         else:
-            self.post_message(self.Opened(row.exchange))
+            self.post_message(self.Opened(row))
 
     def action_error(self, step: int) -> None:
         """Go to the next error, or the previous one."""
@@ -128,16 +128,16 @@ class ExchangesTable(FilteredTable[Row]):
 
     def action_freeze(self) -> None:
         """Show no change until it is called again."""
-        self._frozen = not self._frozen
-        self.update()
+        held, self._held_back = self._held_back, deque(maxlen=LIMIT) if self._held_back is None else None
+        if held:
+            self.add(held)
         self.note_status()
 
     def action_order(self) -> None:
         """Show the slowest exchanges first, or all in their order."""
         self._slowest = not self._slowest
-        self._version = -1
         self._following = not self._slowest
-        self.update()
+        self._update()
         self.action_edge(-1 if self._slowest else 1)
 
     # --- drawing ------------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class ExchangesTable(FilteredTable[Row]):
         if self._slowest:
             yield "slowest first"
         yield from super().status_words()
-        if self._frozen:
+        if self._held_back is not None:
             yield "frozen"
 
     def nothing(self) -> str:
@@ -163,19 +163,15 @@ class ExchangesTable(FilteredTable[Row]):
     def cells(self, row: Row) -> Sequence[Cell]:
         style = _STYLES[row.outcome]
         took, octets = row.milliseconds, row.octets
-        fold = "  " if row.depth else "" if row.exchange is not None else "▾ " if self._is_unfolded(row) else "▸ "
-        slow = _slowest(row) >= SLOW and style is PLAIN
+        slow = row.slowest >= SLOW and style is PLAIN
         return (
             Cell(time_of_day(row.at), DIM),
             Cell(str(row.session), DIM),
-            Cell(fold + (row.command or "(connected)"), style or ACCENT),
-            Cell(row.reply, style),
+            Cell(_fold(row) + (row.command or "(connected)"), style or ACCENT),
+            Cell(row.result, style),
             Cell("" if octets is None else wording.size(octets), style or DIM),
             Cell("" if took is None else milliseconds(took), WARN if slow else style or DIM),
         )
-
-    def _is_unfolded(self, row: Row) -> bool:
-        return self._exchanges.is_unfolded(row)
 
 
 _STYLES: Final[dict[Outcome, Style]] = {
@@ -187,6 +183,8 @@ _STYLES: Final[dict[Outcome, Style]] = {
 }
 
 
-def _slowest(row: Row) -> float:
-    """Return the milliseconds of the slowest reply in a row: a long run is not slow for that reason."""
-    return row.run.slowest if row.exchange is None else row.milliseconds or 0.0
+def _fold(row: Row) -> str:
+    """Return the mark of a run, or the indent of its members."""
+    if isinstance(row, Run):
+        return "▾ " if row.unfolded else "▸ "
+    return "  " if row.run is not None and row.run.count > 1 else ""
