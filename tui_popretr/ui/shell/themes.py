@@ -174,6 +174,11 @@ class ThemedApp(EndingApp):
         """The themes of THEMES that were shown, and those of Textual."""
         return {**super().available_themes, self._first: _look(self._first).theme}
 
+    @property
+    def current_theme(self) -> Theme:
+        """The theme. Textual asks for it for each line that it draws, and would copy all themes each time."""
+        return _look(self.theme).theme if self.theme in _LOOKS else super().current_theme
+
     def get_line_filters(self) -> Any:
         filter_ = None if self.no_color else _filter_of(self.theme)
         filters = super().get_line_filters()
