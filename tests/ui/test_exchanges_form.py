@@ -9,6 +9,7 @@ from tests.support.dashboard import Played, ScriptedSource, clients, play
 from tui_popretr.facts import DialogueLine, Direction, Fact, MessageDelivered, SessionId
 from tui_popretr.ui.screens.exchange import ExchangeScreen
 from tui_popretr.ui.screens.message import MessageScreen
+from tui_popretr.ui.widgets.transcript import TranscriptPane
 
 NOW = FakeClock().now()
 
@@ -171,6 +172,22 @@ def test_exchanges_arrive_live_unless_frozen() -> None:
         assert "+OK 2 320" not in shown.text
         assert "frozen" in shown.text
         await shown.press("space")
+        assert "+OK 2 320" in shown.text
+
+    play(scene, source=source_of())
+
+
+def test_the_hidden_form_is_drawn_when_it_is_shown() -> None:
+    async def scene(shown: Played) -> None:
+        pane = shown.app.query_one(TranscriptPane)
+        await shown.press("tab", "e")
+        await shown.tell(*exchanges("isp", ("NOOP", "+OK alive", 1.0)))
+        assert len(pane.view.shown) == 0
+        await shown.press("e")
+        assert "+OK alive" in shown.text
+        assert "following" in shown.text
+        await shown.tell(*exchanges("isp", ("STAT", "+OK 2 320", 1.0), run=2))
+        await shown.press("e")
         assert "+OK 2 320" in shown.text
 
     play(scene, source=source_of())

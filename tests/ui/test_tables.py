@@ -180,6 +180,21 @@ def test_more_rows_lay_nothing_out() -> None:
     shown(test, rows=40)
 
 
+def test_the_scroll_bar_shows_every_change_of_place_and_length() -> None:
+    async def test(app: Shown, pilot: Pilot[None]) -> None:
+        bar = app.table.vertical_scrollbar
+        rows = items(3000)
+        for count, row in ((20, 19), (21, 20), (90, 80), (89, 3), (700, 699), (3000, 2999), (2999, 1500), (13, 2)):
+            app.table.set_rows(rows[:count])
+            app.table.move_to(row)
+            await pilot.pause()
+            drawn = bar.render_lines(bar.size.region)
+            bar.refresh()
+            assert drawn == bar.render_lines(bar.size.region)
+
+    shown(test, rows=15)
+
+
 def test_removed_first_rows_leave_cursor_and_view_in_place() -> None:
     async def test(app: Shown, pilot: Pilot[None]) -> None:
         rows = items(60)

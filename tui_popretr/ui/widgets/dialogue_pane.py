@@ -38,7 +38,7 @@ class DialoguePane(Vertical):
         #: The lines on the screen.
         self.view = TranscriptView()
         self._log = LogWindow(self._history, self.view, None)
-        self._held_back = HeldBack()  # arrived while frozen or selecting
+        self._held_back = HeldBack()  # arrived while frozen, selecting or hidden
         self._unseen = 0
         self._reading = False
         self._ready = False  # whether the view is there
@@ -69,7 +69,7 @@ class DialoguePane(Vertical):
         count = sum(1 for item in items if not isinstance(item, Gap))
         if not view.at_end:
             self._unseen += count
-        elif self.frozen or view.selecting:
+        elif self._holds_back:
             self._held_back.add(items)
             self._unseen += count
         else:
@@ -77,6 +77,16 @@ class DialoguePane(Vertical):
                 self._unseen += count
             self._extend(items)
         view.set_unseen(self._unseen)
+
+    def set_shown(self, value: bool) -> None:
+        """Show the pane, or hide it; a hidden pane only keeps lines."""
+        self.display = value
+        if self._ready:
+            self._catch_up()
+
+    @property
+    def _holds_back(self) -> bool:
+        return self.frozen or self.view.selecting or not self.display
 
     def show_client(self, client_id: str | None) -> None:
         """Show the dialogue of this client only, of all with None, from its end on."""
@@ -122,9 +132,9 @@ class DialoguePane(Vertical):
         self._show_status()
 
     def _catch_up(self) -> None:
-        """Show the lines held back, unless the pane is still frozen or selecting."""
+        """Show the lines held back, unless the pane is still frozen, selecting or hidden."""
         view = self.view
-        if self._held_back and not self.frozen and not view.selecting:
+        if self._held_back and not self._holds_back:
             self._extend(self._held_back.take())
         if view.following and not self.frozen and not self._held_back and view.at_end:
             self._unseen = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import ClassVar, Final
@@ -15,7 +14,7 @@ from tui_popretr import wording
 from tui_popretr.logs.items import Item
 from tui_popretr.logs.timestamps import time_of_day
 from tui_popretr.ui.model.columns import Column, Placed, by_priority
-from tui_popretr.ui.model.dialogue import LIMIT
+from tui_popretr.ui.model.dialogue import HeldBack
 from tui_popretr.ui.model.exchange_rows import ExchangeRows, Row
 from tui_popretr.ui.model.exchanges import Exchange, Outcome
 from tui_popretr.ui.model.formatting import milliseconds
@@ -66,8 +65,8 @@ class ExchangesTable(FilteredTable[Row]):
         self._labels = False
         self._subject = ""
         self._slowest = False
-        #: The lines that came while it was frozen, if it is.
-        self._held_back: deque[Item] | None = None
+        self._frozen = False
+        self._held_back = HeldBack()  # arrived while frozen
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -78,14 +77,15 @@ class ExchangesTable(FilteredTable[Row]):
         self._exchanges.add(items)
         self._labels = client is None
         self._subject = "all clients" if client is None else client
-        self._held_back = None
+        self._frozen = False
+        self._held_back.take()
         self._following = True
         self._update()
 
     def add(self, items: Iterable[Item]) -> None:
         """Add lines, oldest first."""
-        if self._held_back is not None:
-            self._held_back.extend(items)
+        if self._frozen:
+            self._held_back.add(items)
         elif self._exchanges.add(items):
             self._update()
 
@@ -128,9 +128,8 @@ class ExchangesTable(FilteredTable[Row]):
 
     def action_freeze(self) -> None:
         """Show no change until it is called again."""
-        held, self._held_back = self._held_back, deque(maxlen=LIMIT) if self._held_back is None else None
-        if held:
-            self.add(held)
+        self._frozen = not self._frozen
+        self.add(self._held_back.take())
         self.note_status()
 
     def action_order(self) -> None:
@@ -148,7 +147,7 @@ class ExchangesTable(FilteredTable[Row]):
         if self._slowest:
             yield "slowest first"
         yield from super().status_words()
-        if self._held_back is not None:
+        if self._frozen:
             yield "frozen"
 
     def nothing(self) -> str:

@@ -45,7 +45,7 @@ class TranscriptTab(Vertical):
         self._show_form()
 
     def _show_form(self) -> None:
-        self.pane.display = not self.in_exchanges
+        self.pane.set_shown(not self.in_exchanges)
         if self.in_exchanges:
             self._table.restart(self.pane.dialogue.items(self.pane.client), self.pane.client)
         if self._exchanges is not None:
