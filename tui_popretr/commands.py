@@ -86,9 +86,10 @@ class MessageKey:
     size: int
     digest: str = ""
 
-    def names(self, uid: str | None, number: int, size: int) -> bool:
-        """Whether it is looked for as a message with this UID, without one with this number and size."""
-        return uid == self.uid if self.uid is not None else (uid, number, size) == (None, self.number, self.size)
+    @property
+    def wanted(self) -> str | tuple[int, int]:
+        """What is looked for: the UID, or number and size."""
+        return self.uid if self.uid is not None else (self.number, self.size)
 
 
 @dataclass(frozen=True, slots=True)

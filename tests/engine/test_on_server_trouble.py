@@ -59,6 +59,15 @@ async def test_a_message_that_is_fetched_twice_comes_once(fleet: Fleet, autojump
 
 
 @trio_test
+async def test_a_message_that_is_named_in_two_ways_comes_once(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with first_session(fleet, mails=2, max_size=10) as engine:
+        named = tuple(MessageKey(2, "uid-2", size) for size in range(3))
+        await done(engine, FetchMessages("a", named))
+        await fleet.wait_for(lambda: len(fleet.ends()) == 2)
+        assert fleet.arrived() == ["a1"]
+
+
+@trio_test
 async def test_what_the_session_retrieves_meanwhile_comes_once(fleet: Fleet, autojump_clock: MockClock) -> None:
     async with first_session(fleet, mails=1) as engine:
         fleet.drop().add(mail("new"))

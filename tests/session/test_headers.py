@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import trio
 from trio.testing import MockClock, trio_test
@@ -73,10 +75,25 @@ async def test_a_header_without_an_end(autojump_clock: MockClock, monkeypatch: p
         await both(connection, 1, replies=[("+OK", *["X: endless"] * 200)])
 
 
-def test_a_message_is_found_by_its_uid() -> None:
+def test_messages_are_found_by_their_uids() -> None:
     listing = [Listed(1, "a", 10), Listed(2, "b", 20), Listed(3, None, 30)]
-    assert find(listing, MessageKey(7, "b", 99)) == listing[1]
-    assert find(listing, MessageKey(1, "c", 10)) is None
-    assert find(listing, MessageKey(3, None, 30)) == listing[2]
-    assert find(listing, MessageKey(3, None, 31)) is None
-    assert find(listing, MessageKey(1, None, 10)) is None, "it had no UID when it was listed"
+    by_uid, by_number = MessageKey(7, "b", 99), MessageKey(3, None, 30)
+    gone = [
+        MessageKey(1, "c", 10),
+        MessageKey(3, None, 31),
+        MessageKey(1, None, 10),  # it had no UID when it was listed
+        MessageKey(3, "", 30),
+    ]
+    assert find(listing, [by_uid, *gone, by_number]) == {by_uid: listing[1], by_number: listing[2]}
+
+
+def test_a_thousand_messages_of_many_are_found_in_one_pass() -> None:
+    passes = 0
+
+    def listing() -> Iterator[Listed]:
+        nonlocal passes
+        passes += 1
+        yield from (Listed(number, f"u{number}", 1) for number in range(2000))
+
+    assert len(find(listing(), [MessageKey(1, f"u{number}", 1) for number in range(1000, 3000)])) == 1000
+    assert passes == 1

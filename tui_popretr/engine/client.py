@@ -92,10 +92,8 @@ class ClientRunner:
         except PopretrError as problem:
             raise ValueError(str(problem)) from problem
         refusals = {each: UNFINISHED for each in messages if each.uid in unfinished}
-        for key in messages:
-            known = (*self._fetching, *self._wanted)  # another dashboard may have asked for it just now
-            if key not in refusals and not any(each.names(key.uid, key.number, key.size) for each in known):
-                self._wanted += (key,)
+        known = {key.wanted for key in (*self._fetching, *self._wanted)}  # another dashboard may have asked just now
+        self._wanted += tuple(key for key in messages if key not in refusals and key.wanted not in known)
         if self.session is not None:
             self.session.remember()
         if self._wanted:
@@ -233,7 +231,8 @@ class ClientRunner:
 
     def _forget_wanted(self, delivered: Collection[Listed]) -> None:
         """Forget what the user wanted while a session was running that has delivered it: it would come twice."""
-        self._wanted = tuple(key for key in self._wanted if find(delivered, key) is None)
+        found = find(delivered, self._wanted)
+        self._wanted = tuple(key for key in self._wanted if key not in found)
 
     def _schedule_next(self, settings: ClientSettings, session: Session, result: SessionResult) -> None:
         """Set the next due time after a session, with a back-off after rejected logins, or end the runs."""

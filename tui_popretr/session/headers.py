@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from tui_popretr.commands import MessageKey
@@ -40,9 +40,15 @@ class Header:
         return self.hasher.header().digest.hex()
 
 
-def find(listing: Iterable[Listed], key: MessageKey) -> Listed | None:
-    """Return the listed message of a key; None if it is not listed any more."""
-    return next((each for each in listing if key.names(each.uid, each.number, each.size)), None)
+def find(listing: Iterable[Listed], keys: Collection[MessageKey]) -> dict[MessageKey, Listed]:
+    """Return the listed messages of keys. Those that are not listed any more are missing."""
+    wanted = {key.wanted for key in keys}
+    known: dict[str | tuple[int, int], Listed] = {}
+    for listed in listing:  # there may be 100,000 of them, and 1,000 keys
+        name = listed.uid if listed.uid is not None else (listed.number, listed.size)
+        if name in wanted:
+            known[name] = listed
+    return {key: known[key.wanted] for key in keys if key.wanted in known}
 
 
 async def read_headers(

@@ -112,7 +112,7 @@ class Preparation:
         self, connection: Pop3Connection, listing: Sequence[Listed], exploration: Exploration
     ) -> list[Listed]:
         """Return the messages that the user named, if they are still the same; warn of the others."""
-        found = {key: listed for key in self._wanted if (listed := find(listing, key)) is not None}
+        found = find(listing, self._wanted)
         known = [listed for key, listed in found.items() if key.digest]
         headers = await read_headers(connection, known, pipelining=exploration.pipelined)
         wanted: list[Listed] = []
@@ -124,7 +124,7 @@ class Preparation:
                 self._report.warn(f"{name} is not retrieved: {GONE if listed is None else CHANGED}")
             else:
                 wanted.append(listed)
-        return wanted
+        return list(dict.fromkeys(wanted))
 
     def _apply_capabilities(self, capabilities: Capabilities) -> None:
         """Apply the limits that the server announces (RFC 2449 §6.5, §6.7)."""

@@ -90,7 +90,7 @@ class Visit:
     async def preview(self, key: MessageKey) -> Preview:
         """Return the beginning of a message, if it is still the one that was listed."""
         connection, listing = await self._open()
-        listed = find(listing, key)
+        listed = find(listing, [key]).get(key)
         if listed is None:
             raise CommandRefused(GONE, advice="list the mail again")
         header = (await self._headers(connection, [listed], PREVIEW_LINES)).get(listed.number)
@@ -135,17 +135,15 @@ class Visit:
         connection, listing = await self._open()
         unfinished = await self.unfinished()
         outcomes: dict[MessageKey, str] = {}
-        found: dict[MessageKey, Listed] = {}
+        found = find(listing, keys)
         for key in keys:
-            listed = find(listing, key)
-            if listed is None:
+            if key not in found:
                 outcomes[key] = GONE
-            elif listed.uid in unfinished:
+            elif key.uid in unfinished:
                 outcomes[key] = UNFINISHED
             elif not key.digest:
                 outcomes[key] = "its header is not known, and without it nothing is deleted"
-            else:
-                found[key] = listed
+        found = {key: listed for key, listed in found.items() if key not in outcomes}
         headers = await self._headers(connection, found.values())
         fitting: dict[MessageKey, Listed] = {}
         for key, listed in found.items():
