@@ -16,6 +16,8 @@ from tui_popretr.ui.model.parts import Heading, Line, Pair, Part
 _BAR = 20
 #: The number of past sessions that are listed.
 _LISTED = 8
+#: The characters of a fingerprint in one line: 16 octets.
+_HALF = 48
 
 
 def details(client: ClientView, now: float, wall: datetime) -> Iterator[Part]:
@@ -126,4 +128,6 @@ def _tls(tls: TlsDetails, wall: datetime) -> Iterator[Part]:
         label = "EXPIRED" if tls.expires < wall else "expires"
         yield Pair(label, f"! {when}" if warn else when, "bold red" if warn else "")
     if tls.fingerprint:
-        yield Pair("SHA-256", wording.fingerprint(tls.fingerprint))
+        digits = wording.fingerprint(tls.fingerprint)
+        yield Pair("SHA-256", digits[:_HALF])
+        yield Pair("", digits[_HALF:])
