@@ -173,7 +173,7 @@ def test_more_rows_lay_nothing_out() -> None:
         assert layouts == []
         app.table.set_rows(rows[:5])
         await pilot.pause()
-        assert len(layouts) == 1
+        assert layouts
         assert app.lines()[1].startswith(" row0 ")
         assert not app.table.show_vertical_scrollbar
 

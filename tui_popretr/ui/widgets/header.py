@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-
-from textual.strip import Strip
-from textual.widget import Widget
 
 from tui_popretr import __version__, wording
 from tui_popretr.mailbox import Connection
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import cut, sanitize, width
-from tui_popretr.ui.widgets.styled import ACTIVE, BAD, DIM, Cell, line
+from tui_popretr.ui.widgets.oneline import OneLine
+from tui_popretr.ui.widgets.styled import ACTIVE, BAD, DIM, Cell
 
 
-class Header(Widget):
+class Header(OneLine):
     """Name, version, host and configuration on the left; uptime or connection, and the clock on the right."""
-
-    DEFAULT_CSS = "Header { height: 1; }"
 
     def __init__(self, host: str, title: str) -> None:
         super().__init__(id="header")
@@ -38,13 +35,11 @@ class Header(Widget):
             self._clock, self._uptime = texts
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
-        size = self.size.width
+    def cells(self, size: int) -> Sequence[Cell]:
         name = " tui-popretr "
         connection = self._connection
         state = self._uptime if connection is None else sanitize(connection.texts[0])
         style = DIM if connection is None or connection.connected else BAD
         right = f"{state}  " if state else ""
         left = cut(self._program, max(0, size - len(name) - width(right) - len(self._clock) - 1))
-        cells = Cell(name, ACTIVE), Cell(left, DIM), Cell(right, style), Cell(self._clock)
-        return line(cells, size, self.rich_style)
+        return Cell(name, ACTIVE), Cell(left, DIM), Cell(right, style), Cell(self._clock)

@@ -8,19 +8,16 @@ from rich.cells import cell_len
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.strip import Strip
-from textual.widget import Widget
 
-from tui_popretr.ui.widgets.styled import ACCENT, DIM, PLAIN, Cell, line
+from tui_popretr.ui.widgets.oneline import OneLine
+from tui_popretr.ui.widgets.styled import ACCENT, DIM, PLAIN, Cell
 
 #: Always shown, at the end.
 _LAST = ("help", "ask_quit", "detach")
 
 
-class KeyBar(Widget):
+class KeyBar(OneLine):
     """Shows the active bindings with show=True; keys that do not fit are only in the help. A click presses a key."""
-
-    DEFAULT_CSS = "KeyBar { height: 1; }"
 
     def __init__(self) -> None:
         super().__init__(id="keybar")
@@ -28,9 +25,8 @@ class KeyBar(Widget):
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
-        size = self.size.width
-        return line((Cell(text, style) for text, style, _ in self._labels(size)), size, self.rich_style)
+    def cells(self, size: int) -> Iterator[Cell]:
+        return (Cell(text, style) for text, style, _ in self._labels(size))
 
     def on_click(self, event: events.Click) -> None:
         x = 0

@@ -9,10 +9,9 @@ from rich.style import Style
 from textual import events
 from textual.content import Content
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
-from tui_popretr.ui.widgets.styled import ACTIVE, DIM, Cell, line
+from tui_popretr.ui.widgets.oneline import OneLine
+from tui_popretr.ui.widgets.styled import ACTIVE, DIM, Cell
 
 _CURRENT: Final = ACTIVE + Style(reverse=True)
 
@@ -34,10 +33,8 @@ def title(names: Sequence[str], shown: int, room: int) -> Content:
     return Content.from_markup("  ".join(pieces))
 
 
-class TabBar(Widget):
+class TabBar(OneLine):
     """Shows the names of the tabs and their keys."""
-
-    DEFAULT_CSS = "TabBar { height: 1; }"
 
     class Chosen(Message):
         """A tab was clicked."""
@@ -56,16 +53,13 @@ class TabBar(Widget):
         self._shown = index
         self.refresh()
 
-    def _labels(self) -> list[str]:
-        return labels(self._names, self._shown, self.size.width)
-
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
-        cells = [Cell(label, _CURRENT if index == self._shown else DIM) for index, label in enumerate(self._labels())]
-        return line(cells, self.size.width, self.rich_style)
+    def cells(self, size: int) -> Sequence[Cell]:
+        shown = labels(self._names, self._shown, size)
+        return [Cell(label, _CURRENT if index == self._shown else DIM) for index, label in enumerate(shown)]
 
     def on_click(self, event: events.Click) -> None:
         x = 0
-        for index, label in enumerate(self._labels()):
+        for index, label in enumerate(labels(self._names, self._shown, self.size.width)):
             if x <= event.x < x + len(label):
                 self.post_message(self.Chosen(index))
             x += len(label)

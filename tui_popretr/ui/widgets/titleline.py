@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from textual.strip import Strip
-from textual.widget import Widget
+from collections.abc import Sequence
 
 from tui_popretr.ui.model.cells import cut, sanitize, width
-from tui_popretr.ui.widgets.styled import BOLD, DIM, Cell, line
+from tui_popretr.ui.widgets.oneline import OneLine
+from tui_popretr.ui.widgets.styled import BOLD, DIM, Cell
 
 
-class TitleLine(Widget):
+class TitleLine(OneLine):
     """Shown where there is no frame."""
-
-    DEFAULT_CSS = "TitleLine { height: 1; }"
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,8 +22,7 @@ class TitleLine(Widget):
             self._left, self._right = left, sanitize(right)
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
-        size = self.size.width
+    def cells(self, size: int) -> Sequence[Cell]:
         right = cut(f" {self._right} ", min(width(self._right) + 2, max(size - 4, 0)))
         left = cut(f" {sanitize(self._left)}", max(size - width(right), 0))
-        return line((Cell(left, BOLD), Cell(right, DIM)), size, self.rich_style)
+        return Cell(left, BOLD), Cell(right, DIM)

@@ -6,21 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.cells import cell_len
-from textual.strip import Strip
-from textual.widget import Widget
 
 from tui_popretr import wording
 from tui_popretr.mailbox import Connection
 from tui_popretr.status import View
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.cells import sanitize
-from tui_popretr.ui.widgets.styled import ACCENT, BAD, BOLD, DIM, Cell, line
+from tui_popretr.ui.widgets.oneline import OneLine
+from tui_popretr.ui.widgets.styled import ACCENT, BAD, BOLD, DIM, Cell
 
 #: Parts that are more important than the state of a connection that is there.
 _FIRST: Final = 3
 
 
-class TotalsBar(Widget):
+class TotalsBar(OneLine):
     """One line with the totals, and a title on the right; what does not fit is omitted, the least important first.
 
     A connection that is lost is the most important, and a title that is no connection the least.
@@ -59,11 +58,7 @@ class TotalsBar(Widget):
             self._parts = parts
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is only one
-        size = self.size.width
-        return line(self._cells(size), size, self.rich_style)
-
-    def _cells(self, size: int) -> Iterator[Cell]:
+    def cells(self, size: int) -> Iterator[Cell]:
         lost = self._connected is False
         first = 0 if lost else _FIRST if self._connected else len(self._parts)
         shown = _fitting(self._parts[:first], size)
