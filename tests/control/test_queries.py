@@ -32,7 +32,7 @@ from tui_popretr.commands import (
     SkipMessages,
 )
 from tui_popretr.control import messages
-from tui_popretr.control.codec import from_json
+from tui_popretr.control.codec import from_json, to_json
 from tui_popretr.control.messages import MAX_LINE, Request
 from tui_popretr.control.requests import MOST_MESSAGES, query_of, request_of_query
 from tui_popretr.control.server import MAX_QUERIES
@@ -67,6 +67,16 @@ async def test_a_query_and_its_answer(query: Query, tmp_path: Path, autojump_clo
         answer = await (await served.connect()).ask(name, **fields)
         assert served.daemon.queries == [query]
     assert from_json(kind, answer) == QUERIES[query]
+
+
+@trio_test
+async def test_a_preview_in_another_charset(tmp_path: Path, autojump_clock: MockClock) -> None:
+    preview = Preview("a", 3, b"Subject: gr\xfc\xdfe\r\n".decode("utf-8", "surrogateescape"), cut=False)
+    async with serving(tmp_path, "a") as served:
+        served.daemon.answer = preview
+        served.daemon.answering.set()
+        answer = await (await served.connect()).ask("preview", client="a", messages=[to_json(KEY)])
+    assert from_json(Preview, answer) == preview
 
 
 @pytest.mark.parametrize(

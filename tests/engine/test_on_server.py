@@ -29,6 +29,7 @@ from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
 from tui_popretr.facts import MessageDelivered, Noted, SessionStarted
 from tui_popretr.journal.records import MessageState
+from tui_popretr.mail.identity import HEADER_LIMIT
 from tui_popretr.session import visit as visit_module
 from tui_popretr.session.headers import REFUSALS
 
@@ -199,6 +200,17 @@ async def test_a_preview(fleet: Fleet, autojump_clock: MockClock) -> None:
         assert isinstance(whole, Preview)
         assert not whole.cut
         assert whole.text == mail("a0").decode()
+        eight_bit = "Content-Type: text/plain; charset=iso-8859-1\r\n\r\nGrüße\r\n".encode("latin-1")
+        fleet.drop().add(eight_bit)
+        fleet.drop().add(b"Subject: " + b"x" * 100_000 + b"\r\n\r\nbody\r\n")
+        answer = await listed(engine)
+        latin = await engine.ask(PreviewMessage("a", keys(answer, 5)[0]))
+        assert isinstance(latin, Preview)
+        assert latin.text.encode("utf-8", "surrogateescape") == eight_bit
+        endless = await engine.ask(PreviewMessage("a", keys(answer, 6)[0]))
+        assert isinstance(endless, Preview)
+        assert endless.cut
+        assert len(endless.text) == HEADER_LIMIT
         changed = replace(keys(answer, 1)[0], digest="00")
         with pytest.raises(ValueError, match="another message is there now"):
             await engine.ask(PreviewMessage("a", changed))

@@ -100,7 +100,8 @@ class Visit:
         if key.digest not in ("", header.digest):
             raise CommandRefused(CHANGED, advice="list the mail again")
         text = header.beginning.decode("utf-8", "surrogateescape")
-        return Preview(self._client.id, listed.number, text, header.octets < listed.size)
+        cut = len(header.beginning) < max(header.octets, listed.size)
+        return Preview(self._client.id, listed.number, text, cut)
 
     async def _open(self) -> tuple[Pop3Connection, list[Listed]]:
         connection = await self._exploration.log_in()
