@@ -24,6 +24,7 @@ from tui_popretr.commands import (
     PreviewMessage,
     ReadStatistics,
     SkipMessages,
+    StopSession,
 )
 from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ExitCode
@@ -32,6 +33,7 @@ from tui_popretr.journal.records import MessageState
 from tui_popretr.mail.identity import HEADER_LIMIT
 from tui_popretr.session import visit as visit_module
 from tui_popretr.session.headers import REFUSALS
+from tui_popretr.session.visit import UNCERTAIN
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 
@@ -179,8 +181,24 @@ async def test_a_shutdown_ends_a_visit(fleet: Fleet, autojump_clock: MockClock, 
     assert len(on_server(fleet)) == 3
     (answer,) = answers
     assert isinstance(answer, ValueError)
-    assert str(answer) == "the program is ending"
+    uncertain = f"; {UNCERTAIN}" if at == "QUIT" else ""
+    assert str(answer) == f"the program is ending{uncertain}"
     assert fleet.ended is not None
+
+
+@trio_test
+async def test_the_user_stops_a_visit(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with first_session(fleet) as engine:
+        fleet.faults().stall.add("UIDL")
+        answers: list[object] = []
+        engine.ask_soon(ListWaiting("a"), answers.append)
+        engine.ask_soon(ListWaiting("a"), answers.append)
+        await trio.sleep(1.0)
+        assert await fleet.perform(StopSession("a")) == "the session of a ends"
+        assert list(map(str, answers)) == ["it was stopped"] * 2
+        assert await fleet.perform(StopSession("a")) == "a has no session"
+        fleet.repair()
+        assert (await listed(engine)).count == 3
 
 
 # --- preview ----------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from tui_popretr.session.headers import find
 from tui_popretr.session.plan import Listed
 from tui_popretr.session.session import Session
 from tui_popretr.session.setup import ConnectionSetup
-from tui_popretr.session.visit import UNFINISHED, Visit, make_visit, outcome
+from tui_popretr.session.visit import UNCERTAIN, UNFINISHED, Visit, make_visit, outcome
 from tui_popretr.wording import error_with_advice
 
 T = TypeVar("T")
@@ -105,6 +105,7 @@ class ClientRunner:
         settings = self.settings  # a reload may change them: then this is still for the account that was meant
         slot = self._services.slots.request(settings.server)
         scope = trio.CancelScope()
+        visit: Visit | None = None
         self._visits.add(scope)
         try:
             with scope:
@@ -122,7 +123,8 @@ class ClientRunner:
         finally:
             self._visits.discard(scope)
             slot.release()
-        raise ValueError("the program is ending")
+        reason = "the program is ending" if self._stopping else "it was stopped"
+        raise ValueError(f"{reason}; {UNCERTAIN}" if visit is not None and visit.uncertain else reason)
 
     def _make_visit(self, settings: ClientSettings, run: int) -> Visit:
         context = self._services.context
@@ -149,10 +151,12 @@ class ClientRunner:
         self._wake()
 
     def stop_session(self) -> bool:
-        """Stop the running session gracefully; return whether there was one."""
+        """Stop the running session gracefully, and give visits up; return whether there was one."""
         if self.session is not None:
             self.session.stop()
-        return self.session is not None
+        for visit in self._visits:
+            visit.cancel()
+        return self.session is not None or bool(self._visits)
 
     def abandon_session(self, problem: PopretrError) -> None:
         """Close the running session's connection at once."""
@@ -163,8 +167,6 @@ class ClientRunner:
         """Start no further run, and stop the running session gracefully."""
         self._stopping = True
         self.stop_session()
-        for visit in self._visits:
-            visit.cancel()
         self._wake()
 
     def retire(self) -> None:

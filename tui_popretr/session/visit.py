@@ -45,7 +45,7 @@ _WITHOUT_UID = "the server gives no usable UIDs, without which it cannot be know
 _CHARACTERS = 160
 #: Seconds for the answer to QUIT of a visit that deletes nothing.
 _QUIT_TIMEOUT = 5.0
-_UNCERTAIN = "list the mail again, which shows whether it was deleted"
+UNCERTAIN = "list the mail again, which shows whether it was deleted"
 
 
 class Visit:
@@ -59,6 +59,8 @@ class Visit:
         self._clock = setup.clock
         self._exploration = exploration
         self._journal = journal
+        #: Whether QUIT was sent after DELE, and is not answered: the server may have deleted.
+        self.uncertain = False
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -180,15 +182,17 @@ class Visit:
 
     async def _confirm(self, connection: Pop3Connection, deleted: dict[MessageKey, Listed]) -> None:
         """Send QUIT, at which the server deletes."""
+        self.uncertain = True
         try:
             reply = await connection.call(Quit())
         except PopretrError as problem:
-            problem.advice = _UNCERTAIN
+            problem.advice = UNCERTAIN
             raise
+        self.uncertain = False
         assert isinstance(reply, Reply)
         if not reply.ok:
             text = visible(reply.text, 200) or "without a reason"
-            raise CommandRefused(f"the server answered QUIT with an error: {text}", advice=_UNCERTAIN)
+            raise CommandRefused(f"the server answered QUIT with an error: {text}", advice=UNCERTAIN)
         for listed in deleted.values():
             self._log(f"{message_name(listed.number, listed.uid, listed.size)} was deleted on the server by you")
         uids = [each.uid for each in deleted.values() if each.uid is not None]
