@@ -34,7 +34,7 @@ from tui_popretr.text import visible
 #: Seconds between two writes to the journal, at least: a fleet's sessions share one.
 INTERVAL = 0.05
 #: Deliveries in one fact: it has to fit into a line of the control socket.
-_AT_ONCE = 100
+_AT_ONCE = 16
 _EPOCH = date(1970, 1, 1)
 
 
