@@ -188,6 +188,19 @@ async def test_a_delivery_that_is_not_finished(
         assert await states(engine) == [MessageState.DELIVERED, MessageState.DELIVERING]
 
 
+@trio_test
+async def test_a_delivery_in_doubt_counts_more_than_a_deleted_one(fleet: Fleet, autojump_clock: MockClock) -> None:
+    """The server has kept it, and the user retrieves it again, to a destination that cannot be asked now."""
+    async with first_session(fleet, mails=1, preserve=False) as engine:
+        fleet.drop().messages.append(Message.of(mail("a0"), "uid-1"))
+        columns = "maildrop, uid, octets, digest, whole, message_id, date, time"
+        sql = f"INSERT INTO message ({columns}, state, mark) SELECT {columns}, 1, 'imap 1' FROM message"
+        await engine._journal.run(lambda journal: journal._connection.execute(sql))
+        assert await states(engine) == [MessageState.DELETED, MessageState.DELIVERING]
+        await poll(fleet)
+        assert on_server(fleet) == ["uid-1"]
+
+
 @pytest.mark.parametrize("values", ["state = 4, doubt = 2", "owed = 1", "state = 3"], ids=["kept", "owed", "deleted"])
 @pytest.mark.parametrize("action", [DeleteMessages, SkipMessages, FetchMessages])
 @trio_test

@@ -57,7 +57,8 @@ class MaildropJournal:
         before, records, failures, acceptances = await self._journal.run(
             lambda journal: (
                 journal.maildrop_clock(maildrop),
-                journal.records(maildrop, deleted=False) + journal.deleted(maildrop, uids),
+                # Of a UID the latest counts: a message that is being delivered again, not the one that was deleted.
+                journal.deleted(maildrop, uids) + journal.records(maildrop, deleted=False),
                 journal.failures(maildrop),
                 journal.acceptances(maildrop),
             )
