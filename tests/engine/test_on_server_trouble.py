@@ -13,7 +13,15 @@ from tests.engine.test_on_server import done, first_session, keys, listed, on_se
 from tests.support.popserver import Message, QuitFault
 from tests.support.running import Fleet
 from tests.support.worlds import mail
-from tui_popretr.commands import DeleteMessages, FetchMessages, MessageKey, PollClient, Reload, SkipMessages
+from tui_popretr.commands import (
+    DeleteMessages,
+    FetchMessages,
+    MessageKey,
+    PauseClient,
+    PollClient,
+    Reload,
+    SkipMessages,
+)
 from tui_popretr.engine.service import Engine
 from tui_popretr.journal.records import MessageState
 
@@ -255,6 +263,57 @@ async def test_a_server_that_hangs_deletes_nothing(fleet: Fleet, autojump_clock:
         fleet.faults().stall.clear()
         assert len(on_server(fleet)) == 3
         assert await done(engine, DeleteMessages("a", keys(answer, 1))) == (["deleted on the server"], 0)
+
+
+@trio_test
+async def test_two_messages_with_one_uid(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with first_session(fleet, mails=2) as engine:
+        unique = keys(await listed(engine), 2)
+        fleet.drop().messages.append(Message.of(mail("twin"), "uid-2"))
+        assert (await done(engine, DeleteMessages("a", unique)))[1] == 1, "which of the two was meant?"
+        assert len(on_server(fleet)) == 3
+        answer = await listed(engine)
+        assert [each.uid for each in answer.messages] == [None, None, "uid-1"]
+        assert await done(engine, DeleteMessages("a", keys(answer, 3))) == (["deleted on the server"], 0)
+        assert on_server(fleet) == ["uid-1", "uid-2"]
+
+
+@trio_test
+async def test_without_uids_other_numbers_delete_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with first_session(fleet, mails=3, new_only=False) as engine:
+        fleet.become(uidl=False)
+        named = keys(await listed(engine), 2)
+        del fleet.drop().messages[0]  # by another program: what was 2 is 1
+        texts, failed = await done(engine, DeleteMessages("a", named))
+        assert (failed, on_server(fleet)) == (1, ["uid-2", "uid-3"]), texts
+        assert await done(engine, DeleteMessages("a", keys(await listed(engine), 1))) == (["deleted on the server"], 0)
+        assert on_server(fleet) == ["uid-3"]
+
+
+@trio_test
+async def test_top_that_shows_another_message_deletes_nothing(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with first_session(fleet, mails=3) as engine:
+        named = keys(await listed(engine), 1, 2)
+        fleet.faults().answers["TOP"] = b"+OK\r\n" + mail("a2").partition(b"\r\n\r\n")[0] + b"\r\n\r\n.\r\n"
+        assert (await done(engine, DeleteMessages("a", named)))[1] == 2
+        assert len(on_server(fleet)) == 3
+
+
+@trio_test
+async def test_a_client_that_is_paused_or_gone(fleet: Fleet, autojump_clock: MockClock) -> None:
+    async with first_session(fleet, mails=3, max_size=10) as engine:
+        named = keys(await listed(engine), 1, 2, 3)
+        await fleet.perform(PauseClient("a"))
+        assert (await done(engine, DeleteMessages("a", named[:1])))[1] == 0
+        assert (await done(engine, FetchMessages("a", named[1:2])))[1] == 0
+        await fleet.wait_for(lambda: len(fleet.ends()) == 2)
+        assert fleet.arrived() == ["a1"]
+        fleet.reloaded = fleet.settings(fleet.client("b"))
+        await fleet.perform(Reload())
+        for query in (DeleteMessages("a", named), FetchMessages("a", named), SkipMessages("a", named)):
+            with pytest.raises(ValueError, match="there is no client 'a'"):
+                await engine.ask(query)
+        assert on_server(fleet) == ["uid-2", "uid-3"]
 
 
 @pytest.mark.parametrize("octets", [3_000_000, 6_000_000])
