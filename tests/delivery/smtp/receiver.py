@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
 from collections import deque
@@ -261,7 +262,9 @@ def receiving(
         while any(each.transport is not None for each in servers):
             for each in servers:
                 if isinstance(each.transport, asyncio.Transport):
-                    each.transport.abort()
+                    # Python 3.11 raises this for a TLS transport that was closed twice.
+                    with contextlib.suppress(AttributeError):
+                        each.transport.abort()
             await asyncio.sleep(0)
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
