@@ -194,6 +194,16 @@ def test_actions_are_for_the_row_or_the_marked(key: str, query: type[FetchMessag
     play(scene, source=source)
 
 
+def test_marked_rows_that_the_filter_hides_are_left() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L", "space", "space", "slash", *"big", "enter", "F")
+        assert shown.source.asked[-2:] == [FetchMessages("isp", (KEYS[2],)), ListWaiting("isp")]
+
+    source = source_of()
+    source.answers[FetchMessages] = Done(("done",))
+    play(scene, source=source)
+
+
 @pytest.mark.parametrize("key", ["n", "escape", "q", "enter", "x", "D"])
 def test_only_y_deletes(key: str) -> None:
     source = source_of()

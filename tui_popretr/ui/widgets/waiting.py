@@ -190,10 +190,10 @@ class ServerTab(FilteredTable[WaitingMessage]):
 
     @property
     def chosen(self) -> tuple[WaitingMessage, ...]:
-        """The marked messages, else the one under the cursor."""
-        mail = self._listing.mail
-        if self._marked and mail is not None:
-            return tuple(each for each in mail.messages if each.number in self._marked)
+        """The marked messages that are shown, the newest first, else the one under the cursor."""
+        marked = [each for each in self.rows if each.number in self._marked]
+        if marked:
+            return tuple(sorted(marked, key=lambda each: -each.number))
         return (self.rows[self.cursor],) if self.rows else ()
 
     def action_list(self) -> None:
