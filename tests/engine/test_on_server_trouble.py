@@ -308,6 +308,10 @@ async def test_a_client_that_is_paused_or_gone(fleet: Fleet, autojump_clock: Moc
         assert (await done(engine, FetchMessages("a", named[1:2])))[1] == 0
         await fleet.wait_for(lambda: len(fleet.ends()) == 2)
         assert fleet.arrived() == ["a1"]
+        fleet.reloaded = replace(fleet.settings(fleet.client("b")), disabled=("a",))
+        await fleet.perform(Reload())
+        with pytest.raises(ValueError, match="client 'a' is disabled in the configuration"):
+            await engine.ask(DeleteMessages("a", named))
         fleet.reloaded = fleet.settings(fleet.client("b"))
         await fleet.perform(Reload())
         for query in (DeleteMessages("a", named), FetchMessages("a", named), SkipMessages("a", named)):

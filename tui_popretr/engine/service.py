@@ -390,6 +390,8 @@ class Engine:
         try:
             return self._runners[client]
         except KeyError:
+            if client in self.settings.disabled:
+                raise ValueError(f"client '{client}' is disabled in the configuration") from None
             raise ValueError(f"there is no client '{client}'") from None
 
     def _start_reload(self) -> str:

@@ -28,11 +28,10 @@ _SUMS: Final = (
 )
 #: The client that has the sums of all.
 _ALL: Final = ""
-#: Older than the last ?2 hours (?1 = 0) or days (?1 = 1) with a session. The clock is not asked: if it is years ahead
-#: for a while, nothing is lost.
-_OLD: Final = (
-    "daily = ?1 AND begin <"
-    " (SELECT begin FROM tally WHERE client = '' AND daily = ?1 ORDER BY begin DESC LIMIT 1 OFFSET ?2)"
+#: The beginning of the hour (?1 = 0) or day (?1 = 1) that has ?2 later ones with a session. The clock is not asked: if
+#: it is years ahead for a while, nothing is lost.
+_OLDEST: Final = (
+    "SELECT begin FROM tally WHERE client = '' AND daily = ?1 ORDER BY begin DESC LIMIT 1 OFFSET ?2"  # of _ALL
 )
 _DELIVERY: Final = (
     "client, run, time, number, uid, octets, destination, path, message_id, sender, name, subject"  # of DeliveryRow
@@ -57,11 +56,17 @@ class JournalTotals(JournalHistory):
         with self._writing() as connection:
             connection.executemany(_ADD, sums)
             for daily, kept in ((0, KEPT_HOURS // 3600), (1, KEPT_DAYS)):
+                oldest = connection.execute(_OLDEST, (daily, kept)).fetchone()
+                if oldest is None:
+                    continue
                 if self._pruned:
-                    for client in {row.client for row in rows} | {_ALL}:
-                        connection.execute(f"DELETE FROM tally WHERE client = ?3 AND {_OLD}", (daily, kept, client))  # noqa: S608
+                    clients = {row.client for row in rows} | {_ALL}
+                    connection.executemany(
+                        "DELETE FROM tally WHERE client = ? AND daily = ? AND begin < ?",
+                        [(client, daily, *oldest) for client in clients],
+                    )
                 else:  # once, also those of clients that are gone
-                    connection.execute(f"DELETE FROM tally WHERE {_OLD}", (daily, kept))  # noqa: S608 constants
+                    connection.execute("DELETE FROM tally WHERE daily = ? AND begin < ?", (daily, *oldest))
             self._pruned = True
 
     def tallies(self, *, daily: bool, since: int, client: str | None = None) -> list[TallyRow]:
