@@ -520,6 +520,16 @@ def test_a_query_and_its_answer(scene: Scene) -> None:
         refused.result(PATIENCE)
 
 
+def test_a_request_with_many_messages_is_sent_whole(scene: Scene) -> None:
+    served = scene.attach()
+    served.watched()
+    wait_for(lambda: scene.drain().views != [], "the snapshot")
+    named = tuple(MessageKey(number, "u" * 450 + str(number), 1, "0" * 64) for number in range(500))
+    answer = scene.source.ask(DeleteMessages("isp", named))
+    assert not answer.done()
+    assert len(served.request()["messages"]) == 500
+
+
 def test_an_answer_of_another_form(scene: Scene) -> None:
     served = scene.attach()
     served.watched()

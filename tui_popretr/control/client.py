@@ -56,6 +56,8 @@ class ControlClient:
         except OSError as problem:
             raise DaemonError(f"cannot connect to {path}: {describe_os_error(problem)}") from None
         try:
+            # A request that names 500 messages is sent at once; the system may allow less.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, messages.MAX_LINE)
             self._socket.settimeout(timeout)
             self._connect(path)
             self.hello = self._read_hello()
