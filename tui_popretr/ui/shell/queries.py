@@ -147,7 +147,7 @@ def _beginning(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
         case FetchMessages():
             return "fetching …"
         case DeleteMessages():
-            return "deleting: compares the message with the one listed first …"
+            return "deleting: first the message is compared with the listed one …"
         case SkipMessages():
             return "skipping …"
 

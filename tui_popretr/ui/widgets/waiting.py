@@ -28,6 +28,9 @@ _STYLES: Final[dict[WaitingReason, Style]] = {
     WaitingReason.PRESERVED: DIM,
 }
 
+#: The number of messages that are named before they are deleted.
+_NAMED: Final = 8
+
 
 @dataclass(slots=True)
 class _Listing:
@@ -134,7 +137,7 @@ class ServerTab(FilteredTable[WaitingMessage]):
             return f"The maildrop of {self.client} cannot be listed: {listing.problem}. L tries again."
         if listing.mail is not None:
             return f"Nothing waits on the server of {self.client}. L asks again."
-        return f"L lists what waits on the server of {self.client}, in a session of its own. Nothing is fetched by it."
+        return f"L lists what waits on the server of {self.client}, in a session of its own, and retrieves nothing."
 
     def status_words(self) -> Iterator[str]:
         listing = self._listing
@@ -248,6 +251,3 @@ def describe(client: str, messages: Sequence[WaitingMessage]) -> tuple[str, str]
         lines.append(f"and {len(messages) - _NAMED} more")
     octets = sum(each.size for each in messages)
     return wording.plural(len(messages), "message"), "\n".join([f" of {client}, {wording.size(octets)}", *lines])
-
-
-_NAMED: Final = 8
