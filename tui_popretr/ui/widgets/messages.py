@@ -49,7 +49,7 @@ class MessagesTab(FilteredTable[Mail]):
             self.show(tuple(mails))
         elif not mails and (nothing := _nothing_yet(view)) != self._nothing:
             self._nothing = nothing
-            self.refresh()
+            self.draw_empty()
 
     def nothing(self) -> str:
         return self._nothing

@@ -28,6 +28,8 @@ _AROUND: Final = 6
 _LEAST: Final = 3
 #: A bar is at most this wide.
 _WIDEST: Final = 4
+#: The least seconds between two questions to the journal.
+ASK: Final = 1.0
 
 
 class StatisticsTab(FocusAtOnce, Widget, can_focus=True):
@@ -59,6 +61,7 @@ class StatisticsTab(FocusAtOnce, Widget, can_focus=True):
         self._problem = ""
         self._wall: datetime | None = None
         self._latest: object = None
+        self._asked = 0.0  # seconds of boottime
         self._lines: Sequence[Sequence[Cell]] = ()
 
     def on_mount(self) -> None:
@@ -87,10 +90,10 @@ class StatisticsTab(FocusAtOnce, Widget, can_focus=True):
         self._draw()
 
     def refresh_view(self, view: View) -> None:
-        """Ask again after a session has ended; draw again in another hour."""
+        """Ask again after a session has ended, at most once a second; draw again in another hour."""
         latest = view.closed[-1] if view.closed else None
-        if latest is not self._latest:
-            self._latest = latest
+        if latest is not self._latest and view.now >= self._asked + ASK:
+            self._latest, self._asked = latest, view.now
             self.ask()
         hour = view.wall.replace(minute=0, second=0, microsecond=0)
         if hour != self._wall:

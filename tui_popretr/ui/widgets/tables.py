@@ -74,6 +74,7 @@ class Table(LineView, Generic[Row], can_focus=True):
         self._base = Style.null()
         self._cursor_style: Style | None = None
         self._room = 0
+        self._empty: list[str] = []
         self._placed: tuple[Placed, ...] = ()
         #: By row: the cells of the timed columns as they were drawn last.
         self._drawn: dict[int, list[PlacedCell]] = {}
@@ -276,6 +277,11 @@ class Table(LineView, Generic[Row], can_focus=True):
         if lines:
             self.refresh(*lines)
 
+    def draw_empty(self) -> None:
+        """Draw the text of a table without rows, which has changed."""
+        before, self._empty = self._empty, self._wrapped_empty()
+        self.draw_rows(range(1, 1 + max(len(before), len(self._empty))))
+
     def draw_timed(self) -> None:
         """Draw those cells of the timed columns that have changed."""
         columns = [each for each in self.columns(self._width) if self.COLUMNS[each.index].timed]
@@ -294,6 +300,7 @@ class Table(LineView, Generic[Row], can_focus=True):
         self._room = self._width
         self._placed = self.columns(self._room)
         self._cursor_style = self._style_of_cursor()
+        self._empty = [] if self._rows else self._wrapped_empty()
         return super().render_lines(crop)
 
     def _style_of_cursor(self) -> Style | None:
@@ -311,8 +318,8 @@ class Table(LineView, Generic[Row], can_focus=True):
         elif row < len(self._rows):
             cells = self._row(row)
             style = self._cursor_style if row == self._cursor else None
-        elif not self._rows:
-            cells = [Cell(self._empty_line(y - 2), DIM)]
+        elif y >= 2 and y - 2 < len(self._empty):
+            cells = [Cell(self._empty[y - 2], DIM)]
         return Strip(segments(cells, self._room, self._base, style), self._room)
 
     def _titles(self) -> list[Cell]:
@@ -328,9 +335,8 @@ class Table(LineView, Generic[Row], can_focus=True):
         mark = Cell("›", ACTIVE) if row == self._cursor else Cell(" " * GUTTER)
         return [mark, *_spaced(cells)]
 
-    def _empty_line(self, line: int) -> str:
-        lines = formatting.wrap(self.empty(), max(1, self._room - 2 * GUTTER))
-        return " " * GUTTER + lines[line] if 0 <= line < len(lines) else ""
+    def _wrapped_empty(self) -> list[str]:
+        return [" " * GUTTER + line for line in formatting.wrap(self.empty(), max(1, self._width - 2 * GUTTER))]
 
 
 def _spaced(cells: Iterable[PlacedCell]) -> list[Cell]:
