@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.dashboard import SCENARIOS, Plan
 
 TINY = Plan(warm=0.2, window=0.5, keys=2, starts=1)
 
 
-def test_a_scenario_can_be_run(tmp_path: Path) -> None:
-    figures = {figure.what: figure.value for figure in SCENARIOS["busy"](TINY, str(tmp_path))}
+@pytest.mark.parametrize("scenario", ["busy", "exchanges"])
+def test_a_scenario_can_be_run(tmp_path: Path, scenario: str) -> None:
+    figures = {figure.what: figure.value for figure in SCENARIOS[scenario](TINY, str(tmp_path))}
     assert figures["sessions running"] == 200
     assert figures["lines shown"] > 0
 

@@ -18,8 +18,9 @@ from tui_popretr.ui.model.client_columns import COLUMNS, ClientColumn, Wanted, c
 from tui_popretr.ui.model.columns import Column, Placed
 from tui_popretr.ui.model.order import Order, listed
 from tui_popretr.ui.widgets.client_rows import Moment, client_cells
+from tui_popretr.ui.widgets.drawntable import PlacedCell
 from tui_popretr.ui.widgets.filtered import FilteredTable
-from tui_popretr.ui.widgets.tables import PlacedCell, Table
+from tui_popretr.ui.widgets.tables import Table
 
 
 class ClientList(FilteredTable[str]):

@@ -9,10 +9,11 @@ from textual.binding import Binding, BindingType
 
 from tui_popretr.ui.model import formatting
 from tui_popretr.ui.model.filtering import Words
+from tui_popretr.ui.widgets.drawntable import Row
 from tui_popretr.ui.widgets.filterbar import FilterBar
 from tui_popretr.ui.widgets.focus import FocusAtOnce
 from tui_popretr.ui.widgets.frame import StatusChanged
-from tui_popretr.ui.widgets.tables import Row, Table
+from tui_popretr.ui.widgets.tables import Table
 
 
 class FilteredTable(FocusAtOnce, Table[Row]):
