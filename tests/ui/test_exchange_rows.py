@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.ui.exchanging import Session
@@ -158,8 +158,9 @@ def test_a_filter_finds_a_member_of_a_run() -> None:
     assert shown(rows) == ["RETR 1-12: 12 x +OK", "  RETR 11: +OK"]
 
 
-def test_the_oldest_exchanges_are_dropped() -> None:
-    rows = ExchangeRows(limit=100)
+@pytest.mark.parametrize(("limit", "kept"), [(100, 50), (2, 1)])
+def test_a_run_counts_the_exchanges_that_it_has_forgotten(limit: int, kept: int) -> None:
+    rows = ExchangeRows(limit)
     session = Session().open()
     for number in range(1, 301):
         session.send(f"RETR {number}").reply("+OK")
@@ -168,7 +169,7 @@ def test_the_oldest_exchanges_are_dropped() -> None:
     run = run_at(rows, 0)
     assert run.result == "300 x +OK"
     assert run.command == "RETR 1-300"
-    assert len(run.members) == 50, "each has two lines"
+    assert len(run.members) == kept, "each has two lines"
 
 
 # --- any dialogue -----------------------------------------------------------------------------------------------------
@@ -212,6 +213,7 @@ def unfold_all(rows: ExchangeRows) -> None:
             rows.toggle(row)
 
 
+@example([("send", "DELE", 1), ("send", "DELE", 2), ("reply", "-ERR", 1)], 2, "")
 @given(STEPS, st.integers(1, 7), st.sampled_from(["", "+OK", "!+OK", "RETR"]))
 def test_rows_do_not_depend_on_how_lines_arrive(steps: list[tuple[str, str, int]], size: int, words: str) -> None:
     lines = dialogue(steps)
