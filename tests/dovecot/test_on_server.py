@@ -96,11 +96,10 @@ class Killer(Relay):
         while way == "up" and self.at and (data := await source.receive_some(65536)):
             if self.at in data:
                 self.at = b""
+                self.kill()  # before the server answers
                 if self.first:
-                    self.kill()
                     both.cancel()
                 await target.send_all(data)
-                self.kill()
                 break
             await target.send_all(data)
         await super()._pass_on(way, source, target, both)
