@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +353,36 @@ async def test_switching_preserve_off_owes_nothing_for_before(world: World, auto
     assert world.remaining() == ["uid-1"]
     result = await world.poll()
     assert (result.messages, result.deleted) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [(110, 995, ""), (995, 1110, "pop.example.test port 110 or 995"), (1110, 995, "pop.example.test:1110")],
+)
+@trio_test
+async def test_another_port_is_said_before_mail_comes_again(
+    world: World, autojump_clock: MockClock, before: int, after: int, shown: str
+) -> None:
+    server = world.client().server
+    world.add(mail(1), mail(2))
+    await world.poll(preserve=True, new_only=True, server=replace(server, port=before))
+    for _ in range(2):
+        result = await world.poll(preserve=True, new_only=True, server=replace(server, port=after))
+        texts = [each.text for each in world.of(Noted) if each.level is Level.WARNING]
+        assert bool(result.messages) == bool(texts) == bool(shown)
+        assert all(f"2 messages of the same user and destination at {shown}:" in text for text in texts)
+        assert all("mark-seen CONFIG --client a" in text for text in texts)
+        shown = ""
+
+
+@trio_test
+async def test_another_port_is_no_matter_if_nothing_stayed(world: World, autojump_clock: MockClock) -> None:
+    server = world.client().server
+    world.add(mail(1))
+    await world.poll()
+    world.add(mail(2))
+    await world.poll(server=replace(server, port=1110))
+    assert [each for each in world.of(Noted) if each.level is Level.WARNING] == []
 
 
 @pytest.mark.parametrize("new_only", [True, False])

@@ -48,6 +48,7 @@ blocking. Every method that writes raises JournalError if the change may not be 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any, Final
 
@@ -133,6 +134,20 @@ class Journal(JournalTotals):
     def find_maildrop(self, key: Maildrop) -> int | None:
         """Return the id of a maildrop; None if it has no records."""
         return next((found for each in (key, *key.former()) if (found := self._maildrop_id(each)) is not None), None)
+
+    def kept_elsewhere(self, key: Maildrop) -> list[tuple[Maildrop, int]]:
+        """Return the maildrops of the same user and destination at other hosts or ports, if this one is new.
+
+        Each comes with the number of its records that are not DELETED, which is not 0; the highest number comes first.
+        """
+        if self.find_maildrop(key) is not None:
+            return []
+        query = """
+SELECT host, port, count(*) FROM maildrop JOIN message ON message.maildrop = maildrop.id
+WHERE user = ? AND destination = ? AND state <> 3 GROUP BY maildrop.id ORDER BY count(*) DESC"""
+        with self._reading():
+            rows = self._connection.execute(query, (key.user, key.destination)).fetchall()
+        return [(replace(key, host=host, port=port), count) for host, port, count in rows]
 
     def _maildrop_id(self, key: Maildrop) -> int | None:
         with self._reading():

@@ -17,6 +17,7 @@ from tui_popretr.delivery.remote import RemoteSink, SearchableSink
 from tui_popretr.delivery.sinks import SinkEnvironment, rejected_sink, sink_for
 from tui_popretr.errors import DeliveryFailed, PopretrError
 from tui_popretr.facts import Dialogue, Direction, Level, Noted, SessionId
+from tui_popretr.hosts import POP3_PORT, with_port
 from tui_popretr.journal.journal import Journal
 from tui_popretr.journal.records import Doubt, Maildrop
 from tui_popretr.logs.audit import audit_text
@@ -25,6 +26,7 @@ from tui_popretr.session.context import ReceiveBudget, SessionContext
 from tui_popretr.session.destination_login import DestinationLogin
 from tui_popretr.session.maildrop import AcceptedRecipients, MaildropJournal
 from tui_popretr.session.plan import Fetch, Policy, Verify
+from tui_popretr.wording import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,8 @@ class Storage:
         for recovered in await services.recovery.recover():
             self._warn(recovery_text(recovered))
         key = Maildrop.of(server.host, server.port, server.account, self._sink.key)
+        if elsewhere := await services.journal.run(lambda journal: journal.kept_elsewhere(key)):
+            self._warn(_moved(*elsewhere[0], self._client.id))
         maildrop, recoveries = await services.recovery.open_maildrop(key)
         for recovered in recoveries:
             self._warn(recovery_text(recovered))
@@ -235,6 +239,17 @@ class Storage:
         if self._context.bus.wants_dialogue:
             said = [(direction, text) for text in texts]
             self._context.bus.publish_dialogue(Dialogue(self._session, self._context.clock.now(), said))
+
+
+def _moved(earlier: Maildrop, count: int, client: str) -> str:
+    """Return the warning that a new maildrop may be an earlier one at another address."""
+    where = f"{earlier.host} port 110 or 995" if earlier.port == POP3_PORT else with_port(earlier.host, earlier.port)
+    return (
+        f"the journal has no mail at this address, but {plural(count, 'message')} of the same user and destination at"
+        f" {where}: what of it is still on the server is retrieved again. To prevent it, end the program, and run"
+        f' "tui-popretr mark-seen CONFIG --client {client}" before the next run (for newonly="Y"; it marks all mail'
+        " that is there)"
+    )
 
 
 def _unfinished_files(journal: Journal) -> list[str]:

@@ -175,7 +175,10 @@ def _oauth(oauth: OAuth, username: str) -> list[str]:
 
 def _security(tls: TlsPolicy | None) -> list[str]:
     if tls is None:
-        return ["<!-- No TLS: the server offers none. As soon as it does, put <ssl/> here. -->"]
+        return [
+            "<!-- No TLS: the server offers none. Once it does, put <ssl/> here. If its port is then not 995, -->",
+            "<!-- run mark-seen, or the mail that is still there is retrieved again. -->",
+        ]
     trusted = _trust(tls)
     verified = "only this certificate is accepted" if tls.fingerprints else "the certificate is verified"
     if tls.latent:
