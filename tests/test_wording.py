@@ -109,6 +109,7 @@ def test_a_certificate_that_never_expires() -> None:
         (result(messages=3, octets=12_345, deleted=3), "3 messages, 12.3 kB, deleted 3"),
         (result(messages=1, octets=5), "1 message, 5 B"),
         (result(messages=1, octets=9, skipped=2), "1 message, 9 B, 2 others left on the server"),
+        (result(messages=1, octets=9, skipped=1), "1 message, 9 B, 1 other left on the server"),
         (result(deleted=2, skipped=4), "no new messages, deleted 2, 4 left on the server"),
         (result(kept=2), "no new messages, kept 2 that arrived cut short"),
         (result(error="stopped by the user"), "no new messages; stopped by the user"),

@@ -119,7 +119,8 @@ def _counts(result: SessionResult) -> str:
     if result.deleted:
         parts.append(f"deleted {result.deleted:,}")
     if result.skipped:
-        parts.append(f"{result.skipped:,}{' others' if result.messages else ''} left on the server")
+        other = f" {'other' if result.skipped == 1 else 'others'}" if result.messages else ""
+        parts.append(f"{result.skipped:,}{other} left on the server")
     if result.kept:
         parts.append(f"kept {result.kept:,} that arrived cut short")
     if result.failed:

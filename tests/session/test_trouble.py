@@ -10,8 +10,9 @@ from trio.testing import MockClock, trio_test
 
 from tests.support.popserver import Message
 from tests.support.worlds import DAY, World, mail
+from tui_popretr.engine.service import Engine
 from tui_popretr.errors import ConnectionCut, ExitCode
-from tui_popretr.facts import MaildropListed, MessageDelivered, MessageSkipped, Noted
+from tui_popretr.facts import Fact, Level, MaildropListed, MessageDelivered, MessageSkipped, Noted, SessionClosed
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
 
@@ -227,6 +228,22 @@ async def test_maxsize_leaves_larger_ones_and_says_so(world: World, autojump_clo
     (skipped,) = world.of(MessageSkipped)
     assert (skipped.uid, skipped.failure) == ("uid-2", False)
     assert "maxsize" in skipped.reason
+
+
+@trio_test
+async def test_maxsize_warns_of_each_message_once(world: World, autojump_clock: MockClock) -> None:
+    world.add(mail(1), mail(2, b"x" * 5000))
+
+    def watch(_: Engine, fact: Fact) -> None:
+        if isinstance(fact, SessionClosed) and fact.session.run == 2:
+            world.add(mail(3, b"x" * 6000))
+
+    await world.run(world.client(runs=4, max_size=1000), watch=watch)
+    texts = [each.text for each in world.of(Noted) if each.level is Level.WARNING]
+    assert texts == [
+        "message 2 (UID uid-2, 5.1 kB) stays on the server: larger than maxsize (5112 octets)",
+        "message 2 (UID uid-3, 6.1 kB) stays on the server: larger than maxsize (6112 octets)",
+    ]
 
 
 @trio_test

@@ -58,6 +58,8 @@ class DeliveryServices:
     receive_budget: ReceiveBudget = field(default_factory=ReceiveBudget)
     #: Keys of the sinks that were searched for unfinished files of an earlier process.
     cleaned: set[str] = field(default_factory=set)
+    #: By client, the failure keys of messages over maxsize of which a warning was logged.
+    named: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

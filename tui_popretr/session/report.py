@@ -21,7 +21,7 @@ from tui_popretr.logs.lines import message_name
 from tui_popretr.mail.headline import Headline
 from tui_popretr.session.counters import SessionCounters
 from tui_popretr.session.failures import Failures
-from tui_popretr.session.plan import Listed, Plan
+from tui_popretr.session.plan import Listed, Plan, Skip
 from tui_popretr.wording import plural
 
 #: Failed messages that are reported one by one; further ones are only counted.
@@ -31,7 +31,15 @@ MAX_REPORTS = 100
 class SessionReport:
     """The facts and counts of one session, over all its connections. Called in the engine's thread."""
 
-    def __init__(self, session: SessionId, bus: Bus, clock: Clock, failures: Failures) -> None:
+    def __init__(
+        self,
+        session: SessionId,
+        bus: Bus,
+        clock: Clock,
+        failures: Failures,
+        named: dict[str, frozenset[str]] | None = None,
+    ) -> None:
+        """`named`: by client, the failure keys of messages over maxsize of which a warning was logged."""
         self.counters = SessionCounters()
         #: The messages delivered in this session, if `remember` is set.
         self.delivered_now: set[Listed] = set()
@@ -40,6 +48,7 @@ class SessionReport:
         self._publish = bus.publish
         self._clock = clock
         self._failures = failures
+        self._named = named if named is not None else {}
         self._reported: set[str] = set()  # failure keys of messages that a plan skips and that were already reported
 
     def log(self, level: Level, text: str) -> None:
@@ -68,6 +77,7 @@ class SessionReport:
         )
         self.counters.skipped = sum(not (skip.failure or skip.kept) for skip in plan.skips)
         self.counters.kept = sum(skip.kept for skip in plan.skips)
+        self._warn_of_large([skip for skip in plan.skips if not (skip.silent or skip.failure)])
         for skip in plan.skips:
             if skip.silent or skip.listed.failure_key in self._reported:
                 continue
@@ -77,6 +87,16 @@ class SessionReport:
             elif skip.failure:
                 self.counters.fail((MessageInDoubt if skip.in_doubt else MessageRefused)(skip.reason))
             self._publish_skipped(skip.listed, skip.reason, failure=skip.failure)
+
+    def _warn_of_large(self, skips: list[Skip]) -> None:
+        """Log a warning for each message that a rule leaves on the server, once per process."""
+        client = self._session.client
+        known = self._named.get(client, frozenset())
+        for skip in [each for each in skips if each.listed.failure_key not in known][:MAX_REPORTS]:
+            name = message_name(skip.listed.number, skip.listed.uid, skip.listed.size)
+            self.warn(f"{name} stays on the server: {skip.reason}")
+        if skips:  # what the user retrieves is retrieved whatever its size: it has no skips
+            self._named[client] = frozenset(each.listed.failure_key for each in skips)
 
     def progressed(self, messages: int, octets: int) -> None:
         """Report what the connection has received so far."""

@@ -112,7 +112,7 @@ class Session:
         self._context = context
         services, bus, clock = context.services, context.bus, context.clock
         self._failures = Failures(services.journal, clock)
-        self._report = SessionReport(session, bus, clock, self._failures)
+        self._report = SessionReport(session, bus, clock, self._failures, services.named)
         self._journal = MaildropJournal(services.journal, clock, self._failures)
         pipelining = Pipelining(client.server, services.pipelining_history, services.journal, clock)
         self._reconnections = Reconnections(pipelining, self._failures, self._report)
