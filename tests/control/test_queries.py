@@ -46,7 +46,7 @@ QUERIES: dict[Query, Answer] = {
     ReadStatistics("a"): Statistics("a", (), (Tally(NOW, 2, 1, 3, 400),), 1.5, 1000.0),
     ListWaiting("a"): WaitingMail("a", NOW, 1, 120, (MESSAGE,), "no headers"),
     PreviewMessage("a", KEY): Preview("a", 3, "Subject: hello\r\n", cut=True),
-    FetchMessages("a", (KEY,)): Done(("message 3: is retrieved now",)),
+    FetchMessages("a", (KEY,)): Done(("message 3 is retrieved now",)),
     DeleteMessages("a", (KEY, MessageKey(4, None, 5))): Done(("gone", "left"), 1),
     SkipMessages("a", (KEY,)): Done(("skipped",)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -65,7 +66,7 @@ async def done(engine: Engine, query: DeleteMessages | SkipMessages | FetchMessa
     """What the action says of each message after its name, and how many were left."""
     answer = await engine.ask(query)
     assert isinstance(answer, Done)
-    return [text.rpartition("): ")[2] for text in answer.texts], answer.failed
+    return [re.split(r"\):? ", text, maxsplit=1)[-1] for text in answer.texts], answer.failed
 
 
 def on_server(fleet: Fleet) -> list[str]:
@@ -248,13 +249,14 @@ async def test_only_what_was_named_is_deleted(fleet: Fleet, autojump_clock: Mock
     async with first_session(fleet, mails=6) as engine:
         fleet.become(pipelining=pipelining)
         answer = await listed(engine)
-        assert await done(engine, DeleteMessages("a", keys(answer, 2, 5))) == (["deleted on the server"] * 2, 0)
+        assert await done(engine, DeleteMessages("a", keys(answer, 2, 5))) == (["was deleted on the server"] * 2, 0)
         assert on_server(fleet) == ["uid-1", "uid-3", "uid-4", "uid-6"]
         again, failed = await done(engine, DeleteMessages("a", keys(answer, 2, 3)))
-        assert (again, failed) == (["it is no longer on the server", "deleted on the server"], 1)
+        assert (again, failed) == (["it is no longer on the server", "was deleted on the server"], 1)
         assert on_server(fleet) == ["uid-1", "uid-4", "uid-6"]
         logged = [note.text for note in fleet.of(Noted) if "deleted on the server" in note.text]
-        assert logged[0] == f"message 2 (UID uid-2, {answer.messages[4].size} B) was deleted on the server by you"
+        name = f"message 2 (UID uid-2, {answer.messages[4].size} B)"
+        assert logged[0] == f'{name}, "a1", was deleted on the server by you'
 
 
 @trio_test
@@ -322,11 +324,16 @@ async def test_a_skipped_message_is_neither_retrieved_nor_deleted(fleet: Fleet, 
         fleet.drop().add(mail("one"))
         fleet.drop().add(mail("two"))
         answer = await listed(engine)
-        assert await done(engine, SkipMessages("a", keys(answer, 1))) == (["skipped"], 0)
+        assert await done(engine, SkipMessages("a", keys(answer, 1))) == (["is skipped from now on"], 0)
         await poll(fleet)
         assert fleet.arrived() == ["two"]
         assert on_server(fleet) == ["uid-1"]
         assert await done(engine, FetchMessages("a", keys(answer, 1))) == (["is retrieved now"], 0)
+        logged = [note.text for note in fleet.of(Noted) if note.text.startswith("message 1")]
+        assert logged == [
+            f"message 1 (UID uid-1, {answer.messages[1].size} B) was skipped by you",
+            f"message 1 (UID uid-1, {answer.messages[1].size} B) is retrieved now, at your request",
+        ]
         await fleet.wait_for(lambda: len(fleet.ends()) == 3)
         assert fleet.arrived() == ["one", "two"]
         assert on_server(fleet) == []

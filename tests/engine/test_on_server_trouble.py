@@ -49,7 +49,7 @@ async def test_two_dashboards_delete_the_same_message(fleet: Fleet, autojump_clo
     async with first_session(fleet, mails=4) as engine:
         query = DeleteMessages("a", keys(await listed(engine), 2))
         answers = await together(engine, query, query)
-        assert answers == [(["deleted on the server"], 0), (["it is no longer on the server"], 1)]
+        assert answers == [(["was deleted on the server"], 0), (["it is no longer on the server"], 1)]
         assert on_server(fleet) == ["uid-1", "uid-3", "uid-4"]
 
 
@@ -149,7 +149,7 @@ async def test_new_mail_under_the_uid_of_a_deleted_message(
         elif before == "seen":
             await engine._journal.run(lambda journal: journal._connection.execute("DELETE FROM message"))
             await engine._journal.run(lambda journal: journal.mark_seen(1, ["uid-2"]))
-        assert await done(engine, DeleteMessages("a", named)) == (["deleted on the server"], 0)
+        assert await done(engine, DeleteMessages("a", named)) == (["was deleted on the server"], 0)
         other = mail("other")
         fleet.drop().messages.append(Message(len(other), lambda: iter([other]), "uid-2"))
         await poll(fleet)
@@ -262,7 +262,7 @@ async def test_a_server_that_hangs_deletes_nothing(fleet: Fleet, autojump_clock:
             await engine.ask(DeleteMessages("a", keys(answer, 1, 3)))
         fleet.faults().stall.clear()
         assert len(on_server(fleet)) == 3
-        assert await done(engine, DeleteMessages("a", keys(answer, 1))) == (["deleted on the server"], 0)
+        assert await done(engine, DeleteMessages("a", keys(answer, 1))) == (["was deleted on the server"], 0)
 
 
 @trio_test
@@ -274,7 +274,7 @@ async def test_two_messages_with_one_uid(fleet: Fleet, autojump_clock: MockClock
         assert len(on_server(fleet)) == 3
         answer = await listed(engine)
         assert [each.uid for each in answer.messages] == [None, None, "uid-1"]
-        assert await done(engine, DeleteMessages("a", keys(answer, 3))) == (["deleted on the server"], 0)
+        assert await done(engine, DeleteMessages("a", keys(answer, 3))) == (["was deleted on the server"], 0)
         assert on_server(fleet) == ["uid-1", "uid-2"]
 
 
@@ -286,7 +286,10 @@ async def test_without_uids_other_numbers_delete_nothing(fleet: Fleet, autojump_
         del fleet.drop().messages[0]  # by another program: what was 2 is 1
         texts, failed = await done(engine, DeleteMessages("a", named))
         assert (failed, on_server(fleet)) == (1, ["uid-2", "uid-3"]), texts
-        assert await done(engine, DeleteMessages("a", keys(await listed(engine), 1))) == (["deleted on the server"], 0)
+        assert await done(engine, DeleteMessages("a", keys(await listed(engine), 1))) == (
+            ["was deleted on the server"],
+            0,
+        )
         assert on_server(fleet) == ["uid-3"]
 
 

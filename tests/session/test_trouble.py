@@ -241,8 +241,8 @@ async def test_maxsize_warns_of_each_message_once(world: World, autojump_clock: 
     await world.run(world.client(runs=4, max_size=1000), watch=watch)
     texts = [each.text for each in world.of(Noted) if each.level is Level.WARNING]
     assert texts == [
-        "message 2 (UID uid-2, 5.1 kB) stays on the server: larger than maxsize (5112 octets)",
-        "message 2 (UID uid-3, 6.1 kB) stays on the server: larger than maxsize (6112 octets)",
+        "message 2 (UID uid-2, 5.1 kB) stays on the server: larger than maxsize (5085 octets)",
+        "message 2 (UID uid-3, 6.1 kB) stays on the server: larger than maxsize (6085 octets)",
     ]
 
 

@@ -194,6 +194,17 @@ def test_actions_are_for_the_row_or_the_marked(key: str, query: type[FetchMessag
     play(scene, source=source)
 
 
+def test_an_action_on_several_messages_is_reported_in_a_sentence() -> None:
+    source = source_of()
+    source.answers[SkipMessages] = Done(("message 3 is skipped from now on", "message 2 is skipped from now on"))
+
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L", "space", "space", "S")
+        assert shown.notices[-1] == "2 messages are skipped from now on"
+
+    play(scene, source=source)
+
+
 def test_marked_rows_that_the_filter_hides_are_left() -> None:
     async def scene(shown: Played) -> None:
         await shown.press("5", "tab", "L", "space", "space", "slash", *"big", "enter", "F")

@@ -25,6 +25,7 @@ from tui_popretr.facts import (
     SessionId,
     SessionResult,
 )
+from tui_popretr.logs.lines import message_name
 from tui_popretr.session.context import SessionContext
 from tui_popretr.session.headers import find
 from tui_popretr.session.plan import Listed
@@ -93,7 +94,11 @@ class ClientRunner:
             raise ValueError(str(problem)) from problem
         refusals = {each: UNFINISHED for each in messages if each.uid in unfinished}
         known = {key.wanted for key in (*self._fetching, *self._wanted)}  # another dashboard may have asked just now
-        self._wanted += tuple(key for key in messages if key not in refusals and key.wanted not in known)
+        new = tuple(key for key in messages if key not in refusals and key.wanted not in known)
+        for key in new:
+            name = message_name(key.number, key.uid, key.size)
+            self._note(Level.INFO, f"{name} is retrieved now, at your request")
+        self._wanted += new
         if self.session is not None:
             self.session.remember()
         if self._wanted:

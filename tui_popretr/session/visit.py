@@ -159,10 +159,10 @@ class Visit:
                 fitting[key] = listed
         deleted = await self._mark(connection, fitting, outcomes)
         if deleted:
-            await self._confirm(connection, deleted)
+            await self._confirm(connection, deleted, headers)
         else:
             await self._exploration.leave(_QUIT_TIMEOUT)
-        return outcome(keys, outcomes, "deleted on the server")
+        return outcome(keys, outcomes, "was deleted on the server")
 
     async def _mark(
         self, connection: Pop3Connection, fitting: dict[MessageKey, Listed], outcomes: dict[MessageKey, str]
@@ -180,7 +180,9 @@ class Visit:
                     del accepted[key]
         return accepted
 
-    async def _confirm(self, connection: Pop3Connection, deleted: dict[MessageKey, Listed]) -> None:
+    async def _confirm(
+        self, connection: Pop3Connection, deleted: dict[MessageKey, Listed], headers: Mapping[int, Header]
+    ) -> None:
         """Send QUIT, at which the server deletes."""
         self.uncertain = True
         try:
@@ -194,7 +196,8 @@ class Visit:
             text = visible(reply.text, 200) or "without a reason"
             raise CommandRefused(f"the server answered QUIT with an error: {text}", advice=UNCERTAIN)
         for listed in deleted.values():
-            self._log(f"{message_name(listed.number, listed.uid, listed.size)} was deleted on the server by you")
+            name = message_name(listed.number, listed.uid, listed.size)
+            self._log(f"{name}{_headline(headers[listed.number])} was deleted on the server by you")
         uids = [each.uid for each in deleted.values() if each.uid is not None]
         now = int(self._clock.now().timestamp())
         with suppress(JournalError):  # the records are forgotten later
@@ -210,7 +213,10 @@ class Visit:
             for key in keys
             if key.uid is None or key.uid in refused
         }
-        return outcome(keys, outcomes, "skipped")
+        for key in keys:
+            if key not in outcomes:
+                self._log(f"{message_name(key.number, key.uid, key.size)} was skipped by you")
+        return outcome(keys, outcomes, "is skipped from now on")
 
     async def unfinished(self) -> set[str | None]:
         """Return the UIDs of messages whose delivery is not finished."""
@@ -227,8 +233,18 @@ class Visit:
 
 def outcome(keys: Iterable[MessageKey], refusals: Mapping[MessageKey, str], success: str) -> Done:
     """Return what an action has done with each message."""
-    texts = [f"{message_name(key.number, key.uid, key.size)}: {refusals.get(key, success)}" for key in keys]
+    texts = []
+    for key in keys:
+        name = message_name(key.number, key.uid, key.size)
+        texts.append(f"{name}: {refusals[key]}" if key in refusals else f"{name} {success}")
     return Done(tuple(texts), len(refusals))
+
+
+def _headline(header: Header) -> str:
+    """Return what a log line says of a message besides its name: ` from ann@example.test, "Subject",`."""
+    headline = header.hasher.headline
+    sender = f" from {visible(headline.sender, _CHARACTERS)}" if headline.sender else ""
+    return f'{sender}, "{visible(headline.subject, _CHARACTERS)}",' if headline.subject else sender
 
 
 def _message(listed: Listed, header: Header | None, reason: tuple[WaitingReason, str]) -> WaitingMessage:

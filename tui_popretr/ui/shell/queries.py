@@ -123,13 +123,13 @@ class Queries:
 
         def take(answer: Answer) -> None:
             if isinstance(answer, Done):
-                self._report(answer)
+                self._report(query, answer)
             tab.list_again(query.client)
 
         self._app.show_notice(_beginning(query))
         self._ask(query, take, partial(self._app.show_notice, error=True))
 
-    def _report(self, done: Done) -> None:
+    def _report(self, query: FetchMessages | DeleteMessages | SkipMessages, done: Done) -> None:
         if len(done.texts) == 1:
             self._app.show_notice(done.texts[0], error=bool(done.failed))
         elif done.failed:
@@ -139,7 +139,7 @@ class Queries:
                 ProblemsScreen(f"{done.failed} of {len(done.texts)} were left as they are.", done.texts)
             )
         else:
-            self._app.show_notice(f"{len(done.texts):,} messages: {done.texts[0]} …")
+            self._app.show_notice(f"{len(done.texts):,} messages {_end(query)}")
 
 
 def _beginning(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
@@ -150,6 +150,16 @@ def _beginning(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
             return "deleting: first the message is compared with the listed one …"
         case SkipMessages():
             return "skipping …"
+
+
+def _end(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
+    match query:
+        case FetchMessages():
+            return "are retrieved now"
+        case DeleteMessages():
+            return "were deleted on the server"
+        case SkipMessages():
+            return "are skipped from now on"
 
 
 def _keys(messages: tuple[WaitingMessage, ...]) -> tuple[MessageKey, ...]:
