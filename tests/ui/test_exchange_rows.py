@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
@@ -66,6 +67,31 @@ def test_an_error_is_not_folded() -> None:
         "RETR 3: -ERR gone",
         "RETR 4-5: 1 x +OK, 1 waiting",
     ]
+
+
+def test_a_run_names_the_messages_it_has() -> None:
+    numbers = [1, 2, 3, 5, 7, 8]
+    session = Session().open().send(*[f"DELE {each}" for each in numbers]).reply(*["+OK"] * 6)
+    rows = rows_of(session)
+    assert shown(rows)[1:] == ["DELE 1-3, 5, 7-8: 6 x +OK"]
+    session.lines.clear()
+    rows.add(session.send("DELE 9", "DELE 12", "DELE 14").reply("+OK", "+OK", "+OK").lines)
+    assert shown(rows)[1:] == ["DELE 1-3, 5, 7-9, 12, …: 9 x +OK"]
+
+
+def test_slowest_first_keeps_members_behind_their_run() -> None:
+    slow, quick = interleaved(2), Session("work")
+    slow.now += timedelta(seconds=9)
+    slow.send("QUIT").reply("+OK")
+    quick.now += timedelta(milliseconds=500)
+    quick.send("STAT")
+    quick.now += timedelta(milliseconds=500)
+    rows = rows_of(slow, quick.reply("+OK"))
+    rows.toggle(run_at(rows, 1))
+    order = [each.command for each in rows.slowest_first()]
+    assert order[0] == "STAT"
+    at = order.index("RETR 1-2")
+    assert order[at : at + 3] == ["RETR 1-2", "RETR 1", "RETR 2"]
 
 
 def test_commands_without_a_reply_are_one_row() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,7 +47,16 @@ def test_the_end_of_a_connection_leaves_commands_unanswered() -> None:
     assert [each.outcome for each in paired(cut.lines + again.lines)] == [Outcome.OK, Outcome.UNANSWERED, Outcome.OK]
 
 
-def test_a_reply_that_was_not_kept_is_unknown() -> None:
+@pytest.mark.parametrize("as_read", [list, without_numbers])
+def test_the_wait_is_the_part_after_the_replies_before(
+    as_read: Callable[[list[DialogueLine]], list[DialogueLine]],
+) -> None:
+    session = Session().open().send("UIDL", "RETR 1", "NOOP").reply("+OK", "+OK", "+OK").send("QUIT").reply("+OK")
+    waits = [(each.command, each.milliseconds, each.wait) for each in paired(as_read(session.lines))]
+    assert waits[1:] == [("UIDL", 1.0, 1.0), ("RETR 1", 2.0, 1.0), ("NOOP", 3.0, 1.0), ("QUIT", 1.0, 1.0)]
+
+
+def test_a_reply_that_was_not_kept_is_missing() -> None:
     lines = Session().open().send("RETR 1", "RETR 2").reply("+OK", "-ERR no").lines
     without_first_reply = [each for each in lines if each.exchange != 1 or each.direction is Direction.OUT]
     assert [each.outcome for each in paired(without_first_reply)] == [Outcome.OK, Outcome.LOST, Outcome.ERROR]

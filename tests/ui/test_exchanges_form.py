@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tests.support.clock import FakeClock
 from tests.support.dashboard import Played, ScriptedSource, clients, play
+from tests.ui.exchanging import Session
 from tui_popretr.facts import DialogueLine, Direction, Fact, MessageDelivered, SessionId
 from tui_popretr.ui.screens.exchange import ExchangeScreen
 from tui_popretr.ui.screens.message import MessageScreen
@@ -15,12 +16,12 @@ NOW = FakeClock().now()
 
 
 def exchanges(client: str, *pairs: tuple[str, str, float], run: int = 1) -> list[Fact]:
-    """Return the lines of commands and replies; the third of each are milliseconds."""
-    session = SessionId(client, run)
+    """Return the lines of commands and replies, one after another; the third of each are milliseconds."""
+    session, at = SessionId(client, run), NOW
     lines: list[Fact] = []
     for number, (command, reply, milliseconds) in enumerate(pairs, 1):
-        at = NOW + timedelta(milliseconds=number)
         lines.append(DialogueLine(session, at, Direction.OUT, command, number))
+        at += timedelta(milliseconds=milliseconds)
         lines.append(DialogueLine(session, at, Direction.IN, reply, number, milliseconds))
     return lines
 
@@ -47,7 +48,8 @@ def test_e_changes_the_form_and_120_dele_are_one_row() -> None:
         assert "DELE 117" in shown.text
         await shown.press("tab", "e")
         rows = [row.split() for row in shown.rows if "DELE" in row]
-        assert [row[1:] for row in rows] == [["▸", "DELE", "1-120", "120", "x", "+OK", "119", "ms"]]
+        assert shown.row("Command").split()[-3:] == ["Size", "Took", "Wait"]
+        assert [row[1:] for row in rows] == [["▸", "DELE", "1-120", "120", "x", "+OK", "180", "ms", "1.5", "ms"]]
         assert "USER alice" in shown.text
         assert "exchanges" in shown.text
         await shown.press("e")
@@ -120,7 +122,7 @@ def test_errors_are_red_and_slow_replies_yellow() -> None:
     async def scene(shown: Played) -> None:
         await shown.press("tab", "e", "g")
         error = next(each.style for each in shown.styled("-ERR busy") if "-ERR" in each.text)
-        slow = next(each.style for each in shown.styled("PASS") if "1.2 s" in each.text)
+        slow = [each.style for each in shown.styled("PASS") if "1.2 s" in each.text][-1]
         assert error is not None
         assert error.color is not None
         assert error.color.name == "red"
@@ -144,6 +146,32 @@ def test_a_long_run_of_quick_replies_is_not_slow() -> None:
         assert isinstance(line, DialogueLine)
         line.at += timedelta(seconds=5)
     play(scene, source=source_of(*lines, *exchanges("isp", ("STAT", "+OK", 50.0), run=2)))
+
+
+def test_a_pipelined_command_is_not_blamed_for_the_one_before() -> None:
+    """LIST has its reply two seconds after it was sent, but at once after that of UIDL."""
+
+    async def scene(shown: Played) -> None:
+        await shown.press("tab", "e", "o")
+        assert cursor(shown).split()[1:] == ["UIDL", "-ERR", "slow", "2.0", "s", "2.0", "s"]
+        assert "exchanges since 07:27:59" in shown.text
+        await shown.press("down")
+        assert cursor(shown).split()[1:] == ["LIST", "-ERR", "busy", "2.0", "s", "1.0", "ms"]
+        await shown.press("enter")
+        assert "1.0 ms after the replies before it" in shown.text
+
+    session = Session().send("UIDL", "LIST")
+    session.now += timedelta(seconds=2)
+    play(scene, source=source_of(*session.reply("-ERR slow", "-ERR busy").lines))
+
+
+def test_lines_that_are_missing_are_counted() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("tab", "e")
+        await shown.tell(*exchanges("isp", ("NOOP", "+OK alive", 1.0)), dropped=7)
+        assert "7 lines missing" in shown.text
+
+    play(scene, source=source_of(), size=(99, 30))
 
 
 def test_o_shows_the_slowest_first() -> None:

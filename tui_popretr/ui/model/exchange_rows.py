@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
-from tui_popretr.logs.items import Item
+from tui_popretr.logs.items import Gap, Item
 from tui_popretr.ui.model.dialogue import LIMIT
 from tui_popretr.ui.model.exchanges import Exchange, Pairing
 from tui_popretr.ui.model.filtering import Words
@@ -29,9 +30,12 @@ class ExchangeRows:
         self._folding = Folding(limit)
         self._filter = Words()
         self._rows: list[Row] | None = None
+        #: Lines that were dropped before they could be added.
+        self.missing = 0
 
-    def add(self, items: Iterable[Item]) -> bool:
+    def add(self, items: Sequence[Item]) -> bool:
         """Take lines, oldest first; return whether rows have changed."""
+        self.missing += sum(item.count for item in items if isinstance(item, Gap))
         changed = self._pairing.add(items)
         if changed:
             self._folding.add(changed)
@@ -44,6 +48,12 @@ class ExchangeRows:
     def count(self) -> int:
         """The number of rows without a filter, all runs folded."""
         return len(self._folding.runs)
+
+    @property
+    def since(self) -> datetime | None:
+        """The time of the oldest exchange."""
+        runs = self._folding.runs
+        return runs[0].members[0].at if runs else None
 
     def rows(self) -> Sequence[Row]:
         """Return the rows that the filter lets through, with the members of unfolded runs."""
@@ -82,7 +92,16 @@ class ExchangeRows:
                 break
         return found
 
+    def slowest_first(self) -> Sequence[Row]:
+        """Return rows(), those with the longest wait first; members stay behind their run."""
+        return sorted(self.rows(), key=lambda row: (-_whole(row).slowest, row.key))
+
     def toggle(self, run: Run) -> None:
         """Unfold a run, or fold it again."""
         run.unfolded = not run.unfolded
         self._rows = None
+
+
+def _whole(row: Row) -> Row:
+    """Return the run that a member belongs to; else the row."""
+    return row.run if isinstance(row, Exchange) and row.run is not None and row.run.count > 1 else row

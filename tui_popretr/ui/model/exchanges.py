@@ -42,7 +42,7 @@ class Outcome(Enum):
     OK = "+OK"
     ERROR = "-ERR"
     UNANSWERED = "no reply"
-    LOST = "unknown"
+    LOST = "missing"
 
     @property
     def bad(self) -> bool:
@@ -54,7 +54,9 @@ class Outcome(Enum):
 class Exchange:
     """A command and its reply; of number 0 the connection and the greeting. `order` counts all exchanges.
 
-    `milliseconds`: from sending to the status line. `octets`: of the data. The last five are for runs and rows.
+    `milliseconds`: from sending to the status line. `wait`: the part of it after the replies before were complete,
+    since pipelined commands wait for each other; it is what the server took for this one. `octets`: of the data.
+    `ended`: when the data were complete. The last five are for runs and rows.
     """
 
     order: int
@@ -66,6 +68,8 @@ class Exchange:
     reply: str = ""
     replied: datetime | None = None
     milliseconds: float | None = None
+    wait: float | None = None
+    ended: datetime | None = None
     octets: int | None = None
     data: list[DialogueLine] = field(default_factory=list)
     more: int = 0  # lines of data that are not kept
@@ -100,8 +104,8 @@ class Exchange:
 
     @property
     def slowest(self) -> float:
-        """The milliseconds, as a number to compare; of a run, the most that a member has."""
-        return self.milliseconds or 0.0
+        """The wait, as a number to compare; of a run, the longest of a member."""
+        return self.wait or 0.0
 
     @property
     def whole(self) -> list[str]:
@@ -130,6 +134,7 @@ class _Connection:
     data: Exchange | None = None  # whose data are being received
     challenged: bool = False
     sent: int = 0
+    heard: datetime | None = None  # when the last octets of a reply came
 
 
 class Pairing:
@@ -207,18 +212,23 @@ class Pairing:
             return  # the command was lost
         exchange = waiting[0]
         if line.milliseconds is not None:
-            self._answer(exchange, line, line.milliseconds)
+            self._answer(connection, exchange, line, line.milliseconds)
         else:
-            self._add_data(exchange, line)
+            self._add_data(connection, exchange, line)
             if line.octets is not None:
-                exchange.octets = line.octets
+                exchange.octets, exchange.ended = line.octets, line.at
 
-    def _answer(self, exchange: Exchange, line: DialogueLine, milliseconds: float) -> None:
+    def _answer(self, connection: _Connection, exchange: Exchange, line: DialogueLine, milliseconds: float) -> None:
         exchange.outcome = Outcome.OK if line.text.startswith("+") else Outcome.ERROR
         exchange.reply, exchange.replied, exchange.milliseconds = line.text, line.at, milliseconds
+        heard = connection.heard
+        exchange.wait = milliseconds if heard is None else min(milliseconds, _milliseconds(heard, line.at))
+        connection.heard = line.at
         self._note(exchange)
 
-    def _add_data(self, exchange: Exchange, line: DialogueLine) -> None:
+    def _add_data(self, connection: _Connection, exchange: Exchange, line: DialogueLine) -> None:
+        if line.direction is not Direction.OUT:
+            connection.heard = line.at
         if len(exchange.data) < MOST_DATA:
             exchange.data.append(line)
         else:
@@ -231,7 +241,7 @@ class Pairing:
         if line.direction is Direction.OUT:
             challenged, connection.challenged = connection.challenged, False
             if challenged and connection.waiting:
-                self._add_data(connection.waiting[0], line)
+                self._add_data(connection, connection.waiting[0], line)
             else:
                 self._begin(connection, line, connection.sent + 1)
         elif connection.data is not None:
@@ -239,17 +249,17 @@ class Pairing:
         elif line.direction is Direction.IN and connection.waiting:
             exchange = connection.waiting[0]
             if line.text.startswith(("+OK", "-ERR")):
-                self._answer(exchange, line, _milliseconds(exchange.at, line.at))
+                self._answer(connection, exchange, line, _milliseconds(exchange.at, line.at))
                 if exchange.outcome is Outcome.OK and exchange.multiline:
                     connection.data = exchange
                 else:
                     connection.waiting.popleft()
             else:
                 connection.challenged = exchange.verb == "AUTH" and line.text.startswith("+")
-                self._add_data(exchange, line)
+                self._add_data(connection, exchange, line)
 
     def _take_data(self, connection: _Connection, exchange: Exchange, line: DialogueLine) -> None:
-        self._add_data(exchange, line)
+        self._add_data(connection, exchange, line)
         if exchange.verb in _MESSAGES:
             received = _RECEIVED.fullmatch(line.text) if line.direction is Direction.EVENT else None
             exchange.octets = int(received[1]) if received else None
@@ -257,7 +267,7 @@ class Pairing:
         else:
             ended = line.direction is Direction.IN and line.text == "."
         if ended:
-            connection.data = None
+            connection.data, exchange.ended = None, line.at
             if connection.waiting and connection.waiting[0] is exchange:
                 connection.waiting.popleft()
 

@@ -24,6 +24,8 @@ from tui_popretr.ui.model.exchanges import Exchange, Outcome
 
 #: Commands for messages without a message's number.
 _ANY_TIME: Final = frozenset({"NOOP"})
+#: Ranges of messages that a row names.
+_RANGES: Final = 4
 _ORDER: Final = attrgetter("order")
 _KEY: Final = attrgetter("key")
 
@@ -39,7 +41,7 @@ class Run:
     forgotten: int = 0
     good: int = 0  # members with a good reply, also forgotten ones
     octets: int | None = None
-    slowest: float = 0.0  # milliseconds
+    slowest: float = 0.0  # the longest wait, milliseconds
     ended: datetime | None = None
     unfolded: bool = False
 
@@ -86,9 +88,21 @@ class Run:
 
     @property
     def command(self) -> str:
-        """The command with the first and the last message: "RETR 1-120"."""
-        last = self.last
-        return last.verb if self.first is None or last.message is None else f"{last.verb} {self.first}-{last.message}"
+        """The command with the messages: "RETR 1-16, 18-120"."""
+        verb = self.last.verb
+        if self.first is None:
+            return verb
+        ranges: list[tuple[int, int]] = []
+        for number in sorted(each.message or 0 for each in self.members):
+            if ranges and number - ranges[-1][1] <= 1:
+                ranges[-1] = ranges[-1][0], number
+            elif len(ranges) == _RANGES:
+                return f"{verb} {_joined(ranges)}, …"
+            else:
+                ranges.append((number, number))
+        if self.forgotten:
+            ranges[0] = min(self.first, ranges[0][0]), ranges[0][1]
+        return f"{verb} {_joined(ranges)}"
 
     @property
     def result(self) -> str:
@@ -108,11 +122,20 @@ class Run:
         return self.members[0].error
 
     @property
+    def wait(self) -> float | None:
+        """The longest of a member."""
+        return self.slowest if self.good else None
+
+    @property
     def milliseconds(self) -> float | None:
         """From the first command to the last status line; None before a reply."""
         if self.ended is None:
             return None
         return max(self.slowest, (self.ended - self.at).total_seconds() * 1000)
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> str:
+    return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)
 
 
 class Folding:

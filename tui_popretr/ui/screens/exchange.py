@@ -44,13 +44,22 @@ class ExchangeScreen(TextDialog):
         yield Pair(
             "reply after", "none yet" if took is None else milliseconds(took), "bold red" if exchange.error else ""
         )
+        if took is not None and exchange.wait is not None and exchange.wait < took:
+            yield Pair("of it", f"{milliseconds(exchange.wait)} after the replies before it")
         if exchange.octets is not None:
-            yield Pair("data", f"{wording.size(exchange.octets)} ({exchange.octets:,} octets)")
+            yield Pair("data", self._data(exchange, exchange.octets))
         yield Line("")
         for number, text in enumerate(exchange.whole):
             yield Line(text, "cyan" if not number else "bold red" if exchange.error and number == 1 else "")
         if self._mail is not None:
             yield from self._message(*self._mail)
+
+    @staticmethod
+    def _data(exchange: Exchange, octets: int) -> str:
+        text = f"{wording.size(octets)} ({octets:,} octets)"
+        if exchange.ended is None or exchange.replied is None:
+            return text
+        return f"{text} in {milliseconds((exchange.ended - exchange.replied).total_seconds() * 1000)}"
 
     def _message(self, at: datetime, mail: MessageDelivered | MessageSkipped) -> Iterator[Part]:
         yield Heading("Message")

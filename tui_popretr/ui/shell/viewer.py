@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Seconds between two readings of the file.
 POLL = 1.0
 #: Lines read before the first is shown.
-_FIRST = LIMIT // 2
+_FIRST = LIMIT
 
 
 class TranscriptViewer(ThemedApp):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Final
 
 from rich.style import Style
@@ -23,7 +22,7 @@ from tui_popretr.ui.widgets.filtered import FilteredTable
 from tui_popretr.ui.widgets.styled import ACCENT, BAD, DIM, PLAIN, WARN, Cell
 from tui_popretr.ui.widgets.tables import Table
 
-#: From this time on, a reply is slow, in milliseconds.
+#: From this wait on, a reply is slow, in milliseconds.
 SLOW: Final = 1000.0
 
 _SESSION: Final = 1
@@ -33,20 +32,21 @@ class ExchangesTable(FilteredTable[Row]):
     """Newest last. Runs of good replies are one row; errors are red, and rows of their own."""
 
     COLUMNS = (
-        Column("Time", 8, 12, 2),
-        Column("Session", 8, 20, 3),
-        Column("Command", 12, 28, 6),
-        Column("Reply", 10, 400, 5),
+        Column("Time", 12, 12, 2),
+        Column("Session", 8, 20, 4, good=10),
+        Column("Command", 12, 28, 7, good=14),
+        Column("Reply", 10, 400, 6, good=24),
         Column("Size", 8, 9, 1, right=True),
-        Column("Took", 7, 8, 4, right=True),
+        Column("Took", 7, 8, 3, right=True),
+        Column("Wait", 7, 8, 5, right=True),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Unfold/show"),
+        Binding("o", "order", "Slowest first"),
         Binding("space", "freeze", "Freeze"),
         Binding("right_square_bracket", "error(1)", "Next error", key_display="]"),
         Binding("left_square_bracket", "error(-1)", "Previous error", show=False, key_display="["),
         Binding("ampersand,slash", "filter", "Filter", key_display="&"),
-        Binding("o", "order", "Slowest first, or by time", show=False),
         Binding("escape", "clear_filter", "Remove the filter", show=False),
         Binding("C", "columns", "Columns", show=False, key_display="C"),
         *Table.BINDINGS,
@@ -70,7 +70,7 @@ class ExchangesTable(FilteredTable[Row]):
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
-    def restart(self, items: Iterable[Item], client: str | None) -> None:
+    def restart(self, items: Sequence[Item], client: str | None) -> None:
         """Show the exchanges of these lines, which are of a client, or of all with None."""
         self._exchanges = ExchangeRows()
         self._exchanges.set_filter(self.filter)
@@ -82,7 +82,7 @@ class ExchangesTable(FilteredTable[Row]):
         self._following = True
         self._update()
 
-    def add(self, items: Iterable[Item]) -> None:
+    def add(self, items: Sequence[Item]) -> None:
         """Add lines, oldest first."""
         if self._frozen:
             self._held_back.add(items)
@@ -91,9 +91,7 @@ class ExchangesTable(FilteredTable[Row]):
 
     def _update(self) -> None:
         """Show the rows as they are now."""
-        rows = self._exchanges.rows()
-        # a long run of quick replies is not slow
-        self.set_rows(sorted(rows, key=attrgetter("slowest"), reverse=True) if self._slowest else rows)
+        self.set_rows(self._exchanges.slowest_first() if self._slowest else self._exchanges.rows())
         self.filter_bar.show_matches()
 
     @property
@@ -143,7 +141,10 @@ class ExchangesTable(FilteredTable[Row]):
 
     def status_words(self) -> Iterator[str]:
         yield self._subject
-        yield "exchanges"
+        since = self._exchanges.since
+        yield f"exchanges since {since:%H:%M:%S}" if since is not None else "exchanges"
+        if missing := self._exchanges.missing:
+            yield f"{wording.plural(missing, 'line')} missing"
         if self._slowest:
             yield "slowest first"
         yield from super().status_words()
@@ -161,7 +162,7 @@ class ExchangesTable(FilteredTable[Row]):
 
     def cells(self, row: Row) -> Sequence[Cell]:
         style = _STYLES[row.outcome]
-        took, octets = row.milliseconds, row.octets
+        took, wait, octets = row.milliseconds, row.wait, row.octets
         slow = row.slowest >= SLOW and style is PLAIN
         return (
             Cell(time_of_day(row.at), DIM),
@@ -169,7 +170,8 @@ class ExchangesTable(FilteredTable[Row]):
             Cell(_fold(row) + (row.command or "(connected)"), style or ACCENT),
             Cell(row.result, style),
             Cell("" if octets is None else wording.size(octets), style or DIM),
-            Cell("" if took is None else milliseconds(took), WARN if slow else style or DIM),
+            Cell("" if took is None else milliseconds(took), style or DIM),
+            Cell("" if wait is None else milliseconds(wait), WARN if slow else style or DIM),
         )
 
 
