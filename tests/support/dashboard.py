@@ -54,6 +54,7 @@ class ScriptedSource:
         self.performed: list[Command] = []
         self.asked: list[Query] = []
         self.answers: dict[type[Query], Answer | ValueError] = {}
+        self.refusals: dict[type[Query], str] = {}
         self.reported: list[str] = []
         self.refusal: str | None = None
         self.alive = True
@@ -93,6 +94,9 @@ class ScriptedSource:
         elif answer is not None:
             future.set_result(answer)
         return future
+
+    def refusal_of(self, query: Query) -> str:
+        return self.refusals.get(type(query), "")
 
     def report(self, text: str) -> None:
         self.reported.append(text)

@@ -332,6 +332,7 @@ def test_before_the_snapshot_nothing_can_be_done(scene: Scene) -> None:
     assert refusal(scene.source.perform(PollAll())) == (
         "there is no connection to the daemon yet, so this cannot be done"
     )
+    assert "no connection to the daemon yet" in scene.source.refusal_of(ListWaiting("isp"))
     daemon.watched(LINES[0])
     scene.until_line(0)
 
@@ -544,7 +545,10 @@ def test_a_read_only_dashboard_looks_and_changes_nothing(scene: Scene) -> None:
     served = scene.attach(read_only=True)
     served.watched()
     wait_for(lambda: scene.drain().views != [], "the snapshot")
+    delete = DeleteMessages("isp", (MessageKey(1, "u", 1),))
     with pytest.raises(ValueError, match="read-only"):
-        scene.source.ask(DeleteMessages("isp", (MessageKey(1, "u", 1),))).result(PATIENCE)
+        scene.source.ask(delete).result(PATIENCE)
+    assert "read-only" in scene.source.refusal_of(delete)
+    assert scene.source.refusal_of(ListWaiting("isp")) == ""
     scene.source.ask(ListWaiting("isp"))
     assert served.request()["request"] == "waiting"

@@ -59,8 +59,10 @@ def source_of(mail: WaitingMail = MAIL) -> ScriptedSource:
 
 def test_l_lists_what_waits_newest_first() -> None:
     async def scene(shown: Played) -> None:
-        await shown.press("5", "tab")
-        assert "L lists what waits on the server of isp" in shown.text
+        await shown.press("5")
+        assert "Tab, then L, lists what waits on the server of isp" in shown.text
+        await shown.press("tab")
+        assert " L lists what waits on the server of isp" in shown.text
         await shown.press("L")
         assert shown.source.asked == [ListWaiting("isp")]
         numbers = [row.strip("›").split()[0] for row in shown.rows if "Alice" in row]
@@ -102,6 +104,44 @@ def test_a_list_that_fails_says_why() -> None:
     play(scene, source=source)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (139, 29)])
+def test_a_failed_list_is_said_and_keeps_the_old_one_with_its_time(size: tuple[int, int]) -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L")
+        shown.source.answers[ListWaiting] = ValueError("the daemon has ended")
+        await shown.press("L")
+        assert shown.notices == ["the daemon has ended"]
+        assert "the list of 07:27 · the daemon has ended" in shown.text
+        assert "third" in shown.text
+
+    play(scene, source=source_of(), size=size)
+
+
+@pytest.mark.parametrize(
+    ("key", "query"),
+    [("enter", PreviewMessage), ("F", FetchMessages), ("D", DeleteMessages), ("S", SkipMessages)],
+)
+def test_what_cannot_be_done_is_said_before_it_is_asked(key: str, query: type[Query]) -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L", key)
+        assert shown.notices == ["read-only"]
+        assert len(shown.app.screen_stack) == 1
+        assert shown.source.asked == [ListWaiting("isp")]
+
+    source = source_of()
+    source.refusals[query] = "read-only"
+    play(scene, source=source)
+
+
+@pytest.mark.parametrize("detaches", [False, True])
+def test_the_most_important_keys_are_at_the_bottom(detaches: bool) -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("5", "tab", "L")
+        assert shown.rows[-1].startswith(" L List  F Fetch  D Delete  S Skip  ⏎ Preview  space Mark "), shown.rows[-1]
+
+    play(scene, source=source_of(), size=(80, 24), detaches=detaches)
+
+
 def test_o_shows_the_largest_first() -> None:
     async def scene(shown: Played) -> None:
         await shown.press("5", "tab", "L", "o")
@@ -117,7 +157,7 @@ def test_each_client_has_its_own_list() -> None:
     async def scene(shown: Played) -> None:
         await shown.press("5", "tab", "L", "escape", "j")
         assert "third" not in shown.text
-        assert "L lists what waits on the server of work" in shown.text
+        assert "L, lists what waits on the server of work" in shown.text
         await shown.press("k")
         assert "third" in shown.text
 

@@ -122,17 +122,26 @@ class AttachedSource:
         name, fields, kind = request_of_query(query)
         return self._request(name, fields, math.inf, partial(from_json, kind), changes=changes(query))
 
+    def refusal_of(self, query: Query) -> str:
+        return self._refusal(changes=changes(query))
+
+    def _refusal(self, *, changes: bool) -> str:
+        if self._read_only and changes:
+            return "this dashboard is read-only; attach without --read-only for actions"
+        with self._changed:
+            away = self._client is None or not self._watching
+            return f"{self._lost}, so this cannot be done" if away else ""
+
     def _request(
         self, name: str, fields: dict[str, object], patience: float, read: Callable[[object], object], *, changes: bool
     ) -> Future[Any]:
         """Send a request; the future has what `read` makes of the answer, or a ValueError. `patience`: seconds."""
         answer: Future[Any] = Future()
         try:
-            if self._read_only and changes:
-                raise ValueError("this dashboard is read-only; attach without --read-only for actions")
             with self._changed:
-                if self._client is None or not self._watching:
-                    raise ValueError(f"{self._lost}, so this cannot be done")
+                if refusal := self._refusal(changes=changes):
+                    raise ValueError(refusal)
+                assert self._client is not None
                 try:
                     number = self._client.send_at_once(name, **fields)
                 except DaemonError as problem:

@@ -81,41 +81,55 @@ class Queries:
             if isinstance(answer, WaitingMail):
                 tab.set_mail(answer)
 
-        self._ask(ListWaiting(client), take, partial(tab.set_problem, client))
+        def fail(why: str) -> None:
+            tab.set_problem(client, why)
+            self._app.show_notice(why, error=True)
+
+        self._ask(ListWaiting(client), take, fail)
 
     def act(self, tab: ServerTab, action: str, client: str, messages: tuple[WaitingMessage, ...]) -> None:
         """Do with messages what the user wants; ask before deleting."""
+        keys = tuple(map(_key, messages))
+        query: PreviewMessage | DeleteMessages | FetchMessages | SkipMessages
         match action:
             case "preview":
-                self._preview(client, messages[0])
+                query = PreviewMessage(client, keys[0])
             case "delete":
-                self._confirm_deletion(tab, client, messages)
+                query = DeleteMessages(client, keys)
             case "fetch":
-                self._perform(tab, FetchMessages(client, _keys(messages)))
-            case "skip":
-                self._perform(tab, SkipMessages(client, _keys(messages)))
+                query = FetchMessages(client, keys)
+            case _:
+                query = SkipMessages(client, keys)
+        if refusal := self._app.source.refusal_of(query):
+            self._app.show_notice(refusal, error=True)
+        elif isinstance(query, PreviewMessage):
+            self._preview(query, messages[0])
+        elif isinstance(query, DeleteMessages):
+            self._confirm_deletion(tab, query, messages)
+        else:
+            self._perform(tab, query)
 
-    def _preview(self, client: str, message: WaitingMessage) -> None:
+    def _preview(self, query: PreviewMessage, message: WaitingMessage) -> None:
         from tui_popretr.ui.screens.preview import PreviewScreen
 
-        screen = PreviewScreen(client, message)
+        screen = PreviewScreen(query.client, message)
 
         def take(answer: Answer) -> None:
             if isinstance(answer, Preview):
                 screen.show_preview(answer)
 
         self._app.push_screen(screen)
-        self._ask(PreviewMessage(client, _key(message)), take, screen.show_problem)
+        self._ask(query, take, screen.show_problem)
 
-    def _confirm_deletion(self, tab: ServerTab, client: str, messages: tuple[WaitingMessage, ...]) -> None:
+    def _confirm_deletion(self, tab: ServerTab, query: DeleteMessages, messages: tuple[WaitingMessage, ...]) -> None:
         from tui_popretr.ui.screens.confirm import ConfirmScreen
         from tui_popretr.ui.widgets.waiting import describe
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._perform(tab, DeleteMessages(client, _keys(messages)))
+                self._perform(tab, query)
 
-        what, details = describe(client, messages)
+        what, details = describe(query.client, messages)
         self._app.push_screen(ConfirmScreen(what, details, "Delete on the server, without a copy?"), answered)
 
     def _perform(self, tab: ServerTab, query: FetchMessages | DeleteMessages | SkipMessages) -> None:
@@ -160,10 +174,6 @@ def _end(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
             return "were deleted on the server"
         case SkipMessages():
             return "are skipped from now on"
-
-
-def _keys(messages: tuple[WaitingMessage, ...]) -> tuple[MessageKey, ...]:
-    return tuple(map(_key, messages))
 
 
 def _key(message: WaitingMessage) -> MessageKey:

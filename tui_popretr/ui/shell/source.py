@@ -28,6 +28,10 @@ class Source(Protocol):
         """Send a query; the future has its answer, which may take as long as a session, or a ValueError."""
         ...
 
+    def refusal_of(self, query: Query) -> str:
+        """Return why a query would be refused now; "" if it can be sent."""
+        ...
+
     def report(self, text: str) -> None:
         """Log a line about a bug in the dashboard."""
         ...
@@ -62,6 +66,9 @@ class EngineSource:
 
     def ask(self, query: Query) -> Future[Answer]:
         return self._engine.ask(query)
+
+    def refusal_of(self, query: Query) -> str:  # noqa: ARG002 - only a daemon can be away
+        return ""
 
     def report(self, text: str) -> None:
         self._engine.report(text)

@@ -41,16 +41,16 @@ class _Listing:
     problem: str = ""
 
 
-class ServerTab(FilteredTable[WaitingMessage]):
+class ServerTab(FilteredTable[WaitingMessage], inherit_bindings=False):
     """Newest first, listed on demand. Actions are for the marked messages, else for the one under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("L", "list", "List", key_display="L"),
-        Binding("enter", "choose", "Preview"),
-        Binding("space", "mark", "Mark"),
-        Binding("F", "act('fetch')", "Fetch now", key_display="F"),
+        Binding("F", "act('fetch')", "Fetch", key_display="F"),
         Binding("D", "act('delete')", "Delete", key_display="D"),
         Binding("S", "act('skip')", "Skip", key_display="S"),
+        Binding("enter", "choose", "Preview"),
+        Binding("space", "mark", "Mark"),
         Binding("o", "order", "Largest first, or newest", show=False),
         *FilteredTable.BINDINGS,
     ]
@@ -90,6 +90,12 @@ class ServerTab(FilteredTable[WaitingMessage]):
         self._listings: dict[str, _Listing] = {}
         self._marked: set[int] = set()
         self._largest = False
+
+    def on_focus(self) -> None:
+        self.draw_empty()
+
+    def on_blur(self) -> None:
+        self.draw_empty()
 
     # --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -133,11 +139,12 @@ class ServerTab(FilteredTable[WaitingMessage]):
             return "No client is selected."
         if listing.asked:
             return f"Asking the server of {self.client} …"
+        key = "L" if self.has_focus else "Tab, then L,"
         if listing.problem:
-            return f"The maildrop of {self.client} cannot be listed: {listing.problem}. L tries again."
+            return f"The maildrop of {self.client} cannot be listed: {listing.problem}. {key} tries again."
         if listing.mail is not None:
-            return f"Nothing waits on the server of {self.client}. L asks again."
-        return f"L lists what waits on the server of {self.client}, in a session of its own, and retrieves nothing."
+            return f"Nothing waits on the server of {self.client}. {key} asks again."
+        return f"{key} lists what waits on the server of {self.client}, in a session of its own, and retrieves nothing."
 
     def status_words(self) -> Iterator[str]:
         listing = self._listing
@@ -150,6 +157,7 @@ class ServerTab(FilteredTable[WaitingMessage]):
         if listing.asked and listing.mail is not None:
             yield "asking the server …"
         elif listing.problem and listing.mail is not None:
+            yield f"the list of {listing.mail.at:%H:%M}"
             yield listing.problem
         elif (mail := listing.mail) is not None:
             shown = len(mail.messages)
