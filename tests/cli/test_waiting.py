@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,22 @@ def test_the_table() -> None:
         "isp: 2 messages, 26.2 MB",
         "the latest 1 of 2 are shown",
     ]
-    assert list(table(MAIL, 45))[1] == "    12  26.2 MB  Ann         film     larger …"
     assert list(table(WaitingMail("isp", MAIL.at, 0, 0, ()))) == ["isp: 0 messages, 0 B"]
+
+
+def test_nothing_is_cut_in_a_pipe_and_the_reason_never() -> None:
+    reason = "preserve: it was delivered, and is retrieved again at each run"
+    date, subject, name = "Wed, 11 Nov 2026 10:00:00 +0000", "a subject of some length " * 4, "Ann Example of Somewhere"
+    message = replace(MESSAGE, text=reason, date=date, subject=subject.strip(), name=name)
+    mail = WaitingMail("isp", MAIL.at, 1, 1, (message,))
+    (_, row, _) = table(mail)
+    assert row == f"    12  26.2 MB  {name}  {date}  {subject.strip()}  {reason}"
+    for columns in (200, 120, 80, 60):
+        _, *lines, _ = table(mail, columns)
+        at = lines[0].index("preserve:")
+        assert " ".join(line[at:] for line in lines) == reason
+        assert "11 Nov 11:00  a sub" in lines[0]
+        assert max(map(len, lines)) <= columns
 
 
 def test_texts_from_mail_are_neutralised() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from typing import Final
 
 import trio
@@ -35,8 +36,9 @@ from tui_popretr.wording import plural, size
 
 _HEADINGS: Final = ("number", "size", "from", "date", "subject", "why")
 _GAP: Final = "  "
-#: Cells of a column at most, apart from the last; None: as wide as its widest cell.
-_MOST: Final = (None, None, 24, 16, 40)
+_FROM, _DATE, _SUBJECT, _WHY = range(2, 6)
+#: Which column becomes narrower on a terminal, and down to how many cells, until the table fits.
+_NARROWER: Final = ((_WHY, 26), (_SUBJECT, 12), (_FROM, 10), (_WHY, 12), (_SUBJECT, 6), (_FROM, 6))
 
 
 def run(arguments: Namespace) -> int:
@@ -96,26 +98,34 @@ async def _nothing(_: Callable[..., Awaitable[object]]) -> None:
 
 
 def table(mail: WaitingMail, columns: int | None = None) -> Iterator[str]:
-    """Yield the lines for people. `columns`: the width of the terminal; None: the last column is not cut."""
-    from tui_popretr.ui.model.cells import fitted, width
+    """Yield the lines for people. `columns`: the width of the terminal; None: nothing is cut.
 
-    rows = [_HEADINGS, *(_row(each) for each in mail.messages)]
+    On a terminal dates are short, From and Subject are cut where there is no room, and reasons have several lines.
+    """
+    from tui_popretr.ui.model.cells import fitted, width
+    from tui_popretr.ui.model.formatting import wrap
+
+    rows = [_HEADINGS, *(_row(each, None if columns is None else mail.at) for each in mail.messages)]
     widths = [max(map(width, cells)) for cells in zip(*rows, strict=True)]
-    widths[:-1] = [min(cells, most or cells) for cells, most in zip(widths, _MOST, strict=False)]
     if columns is not None:
-        widths[-1] = max(8, min(widths[-1], columns - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1)))
-    if mail.messages:
-        for row in rows:
-            cells = (
-                fitted(cell, cells, right=at < 2) for at, (cell, cells) in enumerate(zip(row, widths, strict=True))
-            )
-            yield _GAP.join(cells).rstrip()
+        room = columns - len(_GAP) * (len(widths) - 1)
+        for column, least in _NARROWER:
+            widths[column] -= max(0, min(sum(widths) - room, widths[column] - least))
+    for row in rows if mail.messages else ():
+        for number, reason in enumerate(wrap(row[_WHY], widths[_WHY])):
+            cells = ("",) * _WHY if number else row[:_WHY]
+            placed = [fitted(cell, widths[column], right=column < _FROM) for column, cell in enumerate(cells)]
+            yield _GAP.join((*placed, reason)).rstrip()
     yield f"{visible(mail.client)}: {plural(mail.count, 'message')}, {size(mail.octets)}"
     if mail.remark:
         yield visible(mail.remark)
 
 
-def _row(message: WaitingMessage) -> tuple[str, ...]:
-    who = message.name or message.sender
-    texts = who, message.date, message.subject, message.text
-    return (str(message.number), size(message.size), *(visible(each) for each in texts))
+def _row(message: WaitingMessage, now: datetime | None) -> tuple[str, ...]:
+    """Return the cells of a message; `now`: dates are short, and as seen from this time."""
+    from tui_popretr.ui.model.cells import sanitize
+    from tui_popretr.ui.model.formatting import header_date
+
+    date = message.date if now is None else header_date(message.date, now)
+    texts = message.name or message.sender, date, message.subject, message.text
+    return str(message.number), size(message.size), *map(sanitize, texts)

@@ -12,6 +12,7 @@ from rich.cells import cell_len, chop_cells
 from tui_popretr import wording
 from tui_popretr.errors import ExitCode, describe_os_error
 from tui_popretr.facts import PastSession, SessionResult
+from tui_popretr.text import visible
 
 SEPARATOR: Final = " · "
 
@@ -60,6 +61,16 @@ def moment(at: datetime, now: datetime) -> str:
     if at.date() == now.date():
         return f"{at:%H:%M:%S}"
     return f"{at.day} {at:%b %H:%M}" if abs((now - at).days) < 300 else f"{at.day} {at:%b %Y}"
+
+
+def header_date(text: str, now: datetime) -> str:
+    """Return the date of a message's header as moment() does; neutralised as it is written if it is not understood."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return moment(parsedate_to_datetime(text).astimezone(now.tzinfo), now)
+    except (ValueError, OverflowError):
+        return visible(text)
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------------

@@ -176,18 +176,9 @@ class ServerTab(FilteredTable[WaitingMessage], inherit_bindings=False):
             Cell(wording.size(row.size), style),
             Cell(visible(row.name or row.sender), style),
             Cell(visible(row.subject), style) if row.subject else Cell("(no subject)", DIM),
-            Cell(self._date(row.date), DIM),
+            Cell(formatting.header_date(row.date, self.today), DIM),
             Cell(visible(row.text), _STYLES.get(row.reason, PLAIN)),
         )
-
-    def _date(self, text: str) -> str:
-        """Return the date of a header in few characters; as it is written if it cannot be understood."""
-        from email.utils import parsedate_to_datetime
-
-        try:
-            return formatting.moment(parsedate_to_datetime(text).astimezone(self.today.tzinfo), self.today)
-        except (ValueError, OverflowError):
-            return visible(text)
 
     def find(self, rows: Sequence[WaitingMessage], row: WaitingMessage, near: int) -> int:
         """Return the index of the same message in another list; `near` if it is gone."""
