@@ -27,5 +27,7 @@ def server_tls(authority: trustme.CA) -> ssl.SSLContext:
 def client_tls(authority: trustme.CA) -> ssl.SSLContext:
     """A client's context without a certificate of its own."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # With it, Python 3.11.2 (Debian 12) takes a cut connection for a regular end.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     authority.configure_trust(context)
     return context
