@@ -47,6 +47,8 @@ def worst(codes: list[ExitCode]) -> ExitCode:
 
 #: The advice for an error that may be gone at the next session.
 RETRIED: Final = "it is tried again at the next run"
+#: The advice for messages and deletions that have failed session.plan.POISON_FAILURES times.
+RESTS: Final = "what has failed three times rests before it is tried again: 30 min, then twice as long each time"
 
 
 class PopretrError(Exception):

@@ -12,6 +12,7 @@ from tests.support.making import server_settings
 from tui_popretr.bus import Bus
 from tui_popretr.errors import ConnectionCut
 from tui_popretr.facts import SessionId
+from tui_popretr.journal.records import MessageFailure
 from tui_popretr.session.breaks import (
     RECONNECT_AFTER_MESSAGE,
     RECONNECT_WITHOUT_CAPA,
@@ -80,7 +81,7 @@ async def test_each_cause(
 
 @trio_test
 async def test_a_message_that_failed_before_is_not_excused(parts: Parts) -> None:
-    parts.failures.known = {KEY}
+    parts.failures.known = {KEY: MessageFailure(KEY, 1, 1, 0, 0, "")}
     assert await parts.decide(Cause.PIPELINING, MESSAGE) == RECONNECT_AFTER_MESSAGE
     assert (parts.counted, parts.failures.broke) == (1, {KEY})
 

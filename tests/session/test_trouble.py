@@ -11,7 +11,7 @@ from trio.testing import MockClock, trio_test
 from tests.support.popserver import Message
 from tests.support.worlds import DAY, World, mail
 from tui_popretr.engine.service import Engine
-from tui_popretr.errors import ConnectionCut, ExitCode
+from tui_popretr.errors import RESTS, RETRIED, ConnectionCut, ExitCode
 from tui_popretr.facts import Fact, Level, MaildropListed, MessageDelivered, MessageSkipped, Noted, SessionClosed
 
 EACH_WAY = pytest.mark.parametrize("pipelining", [True, False])
@@ -166,8 +166,10 @@ async def test_after_three_failures_a_message_backs_off(world: World, autojump_c
     world.add(mail(1), mail(2))
     world.faults.cut["uid-1"] = 10
     for failures in (1, 2, 3):
-        assert not (await world.poll()).ok
+        result = await world.poll()
+        assert not result.ok
         assert world.troubles()["uid-1"].failures == failures
+        assert result.advice == (RESTS if failures == 3 else RETRIED)
         world.add(mail(f"new {failures}"))
     tried = world.said().count("RETR 1")
     assert tried >= 3
@@ -178,6 +180,7 @@ async def test_after_three_failures_a_message_backs_off(world: World, autojump_c
     (named,) = world.of(MessageSkipped)
     assert (named.uid, named.failure) == ("uid-1", True)
     assert "3 times" in named.reason
+    assert rested.advice == RESTS
     assert world.server.connections == 7
 
     world.clock.skip(DAY + 1)

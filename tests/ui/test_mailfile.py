@@ -101,7 +101,7 @@ def test_the_plain_text_of_a_multipart_message() -> None:
         b"caf=E9 =1B[2J\r\n--x--\r\n"
     )
     assert of(raw).lines == ("café \\x1b[2J",)
-    assert of(raw).note == "shown is the text/plain part; also in the file: text/html"
+    assert of(raw).note == "shown is the text/plain part; other parts: text/html"
 
 
 def test_an_attachment_that_is_cut_off(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_an_attachment_that_is_cut_off(tmp_path: Path) -> None:
     path.write_bytes(begin + b"AAAA\r\n" * BEGINNING + b"--x--\r\n")
     found = read(str(path))
     assert found.lines == ("hello",)
-    assert found.note == "shown is the text/plain part; also in the file: Übersicht 2026.pdf (application/pdf)"
+    assert found.note == "shown is the text/plain part; other parts: Übersicht 2026.pdf (application/pdf)"
 
 
 def test_a_text_behind_an_attachment_is_cut_off(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_text_behind_an_attachment_is_cut_off(tmp_path: Path) -> None:
     )
     path = tmp_path / "large.eml"
     path.write_bytes(begin + (b"x" * 900 + b"\r\n") * (BEGINNING // 900 + 2) + b"--x--\r\n")
-    assert read(str(path)).note.endswith("also in the file: image/png; only its beginning is shown")
+    assert read(str(path)).note.endswith("other parts: image/png; only its beginning is shown")
 
 
 def test_html_where_there_is_nothing_else() -> None:

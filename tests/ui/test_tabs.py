@@ -383,6 +383,17 @@ def test_enter_shows_how_a_session_ended_in_full() -> None:
     see(test, "4")
 
 
+def test_a_result_is_not_said_twice() -> None:
+    async def test(seen: Seen) -> None:
+        ended = result(NOW, code=ExitCode.TEMPORARY, error="1 message could not be retrieved: no", advice="later")
+        await seen.tell(closed("work", replace(ended, failed=1)))
+        await seen.press("enter")
+        assert seen.sheet.count("could not be retrieved") == 1
+        assert "→ later" in seen.sheet
+
+    see(test, "4")
+
+
 # --- all ------------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from tui_popretr.errors import DeliveryFailed, ExitCode, MessagesSkipped, PopretrError, worst
+from tui_popretr.errors import RESTS, RETRIED, DeliveryFailed, ExitCode, MessagesSkipped, PopretrError, worst
 from tui_popretr.facts import SessionResult
 from tui_popretr.wording import plural
 
@@ -21,6 +21,7 @@ class SessionCounters:
     failed: int = 0  # left on the server by an error
     kept: int = 0  # delivered, but cut short, and therefore never deleted
     undeleted: int = 0  # delivered, but their deletion failed
+    resting: int = 0  # those of `failed` and `undeleted` that are not tried at the next run
     _worst: PopretrError | None = None  # of the failures
     _undeleted: PopretrError | None = None  # of the first failed deletion
 
@@ -29,16 +30,18 @@ class SessionCounters:
         self.messages += 1
         self.octets += octets
 
-    def fail(self, problem: PopretrError) -> None:
-        """Count a message that stays on the server because of `problem`."""
+    def fail(self, problem: PopretrError, *, rests: bool = False) -> None:
+        """Count a message that stays on the server because of `problem`; `rests`: it is not tried at the next run."""
         self.failed += 1
+        self.resting += rests
         known = self._worst
         if known is None or worst([known.exit_code, problem.exit_code]) is not known.exit_code:
             self._worst = problem
 
-    def fail_deletion(self, problem: PopretrError) -> None:
+    def fail_deletion(self, problem: PopretrError, *, rests: bool = False) -> None:
         """Count a delivered message that stays on the server because of `problem`."""
         self.undeleted += 1
+        self.resting += rests
         self._undeleted = self._undeleted or problem
 
     def result(self, problem: PopretrError | None, started: datetime, ended: datetime) -> SessionResult:
@@ -64,8 +67,17 @@ class SessionCounters:
             if self._undeleted is None:
                 return None
             undeleted = plural(self.undeleted, "message")
-            return MessagesSkipped(f"{undeleted} could not be deleted from the server: {self._undeleted}")
+            return MessagesSkipped(
+                f"{undeleted} could not be deleted from the server: {self._undeleted}", advice=self._advice
+            )
         what = plural(self.failed, "message")
         if isinstance(self._worst, DeliveryFailed):  # the destination has to be repaired, so its exit code counts
             return type(self._worst)(f"{what} could not be stored: {self._worst}", advice=self._worst.advice)
-        return MessagesSkipped(f"{what} could not be retrieved: {self._worst}")
+        return MessagesSkipped(f"{what} could not be retrieved: {self._worst}", advice=self._advice)
+
+    @property
+    def _advice(self) -> str:
+        """When what failed is tried again."""
+        if not self.resting:
+            return RETRIED
+        return RESTS if self.resting == self.failed + self.undeleted else f"{RETRIED}; {RESTS}"

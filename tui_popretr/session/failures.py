@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from math import inf
 
 import trio
@@ -11,15 +11,17 @@ from tui_popretr import faultpoints
 from tui_popretr.clock import Clock
 from tui_popretr.faultpoints import Step
 from tui_popretr.journal.journal import Journal
+from tui_popretr.journal.records import MessageFailure
 from tui_popretr.journal.thread import JournalThread
+from tui_popretr.session.plan import backoff
 
 
 class Failures:
     """The failures of one session. Keys are those of journal.records.uid_key() and similar functions."""
 
     def __init__(self, journal: JournalThread, clock: Clock) -> None:
-        #: Keys of what failed in earlier sessions.
-        self.known: Collection[str] = ()
+        #: What failed in earlier sessions, by key.
+        self.known: Mapping[str, MessageFailure] = {}
         #: Keys of what broke a connection of this session; it is not tried again in this session.
         self.broke: set[str] = set()
         #: Keys of messages that the destination has refused for good in this session.
@@ -34,6 +36,10 @@ class Failures:
     def add(self, key: str, octets: int, reason: str, *, rejected: bool = False) -> None:
         """Add a failure for the next count()."""
         self._failed.append((key, octets, reason, rejected))
+
+    def rests(self, key: str) -> bool:
+        """Whether one more failure makes it rest: it is not tried at the next run."""
+        return key in self.known and backoff(self.known[key].failures + 1) > 0
 
     def clear(self, key: str) -> None:
         """Clear earlier failures at the next count(), for a success that the journal does not see."""

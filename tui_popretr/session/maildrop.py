@@ -68,7 +68,7 @@ class MaildropJournal:
         if before.boot not in ("", after.boot):  # an interrupted session must not lose the clock of its messages
             await self._journal.run(lambda journal: journal.set_maildrop_clock(maildrop, after))
         plan = make_plan(listing, records, failures, policy, now, after.seconds, skip, last)
-        self._failures.known = failures.keys()
+        self._failures.known = failures
         self.accepted = AcceptedRecipients(acceptances)
         if plan.to_mark_for_deletion:
             await self._journal.run(lambda journal: journal.mark_delete_pending(plan.to_mark_for_deletion))

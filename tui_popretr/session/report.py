@@ -16,7 +16,7 @@ from tui_popretr.facts import (
     RetrievalProgressed,
     SessionId,
 )
-from tui_popretr.journal.records import Doubt
+from tui_popretr.journal.records import Doubt, deletion_key
 from tui_popretr.logs.lines import message_name
 from tui_popretr.mail.headline import Headline
 from tui_popretr.session.counters import SessionCounters
@@ -83,9 +83,10 @@ class SessionReport:
                 continue
             self._reported.add(skip.listed.failure_key)
             if skip.deletion:
-                self.counters.fail_deletion(MessageRefused(skip.reason))
+                self.counters.fail_deletion(MessageRefused(skip.reason), rests=True)
             elif skip.failure:
-                self.counters.fail((MessageInDoubt if skip.in_doubt else MessageRefused)(skip.reason))
+                problem = MessageInDoubt if skip.in_doubt else MessageRefused
+                self.counters.fail(problem(skip.reason), rests=not skip.in_doubt)
             self._publish_skipped(skip.listed, skip.reason, failure=skip.failure)
 
     def _warn_of_large(self, skips: list[Skip]) -> None:
@@ -148,7 +149,7 @@ class SessionReport:
         `count`: the cause is the message itself, so the failure counts against it. `rejected`: its destination has
         refused it for good. Without `report` it is only counted.
         """
-        self.counters.fail(problem)
+        self.counters.fail(problem, rests=count and self._failures.rests(listed.failure_key))
         if rejected:
             self._failures.rejected.add(listed.failure_key)
         if count:
@@ -169,7 +170,7 @@ class SessionReport:
 
     def deletion_failed(self, listed: Listed, problem: PopretrError) -> None:
         """Report that the deletion of a delivered message broke the connection."""
-        self.counters.fail_deletion(problem)
+        self.counters.fail_deletion(problem, rests=self._failures.rests(deletion_key(listed.failure_key)))
         self._publish_skipped(listed, f"it was delivered; deleting it failed: {problem}", failure=True)
 
     def not_deleted(self, refused: list[str], reappeared: int) -> None:

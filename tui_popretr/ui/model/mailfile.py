@@ -141,7 +141,7 @@ def _text(parts: Sequence[Message], *, cut: bool) -> tuple[str, str, bool]:
                 notes = [] if alone else [f"shown is the {visible(kind, 100)} part"]
                 if others := [_named(each) for each in parts if each is not part]:
                     more = ", ..." if len(others) > _PARTS else ""
-                    notes.append(f"also in the file: {', '.join(others[:_PARTS])}{more}")
+                    notes.append(f"other parts: {', '.join(others[:_PARTS])}{more}")
                 return _body(part), "; ".join(notes), not (cut and part is parts[-1])
     kinds = ", ".join(dict.fromkeys(visible(part.get_content_type(), 100) for part in parts[:10]))
     return "", f"no text in it, only {kinds or 'empty parts'}", not cut

@@ -125,8 +125,9 @@ class ResultScreen(TextDialog):
                 yield Pair("left by a rule", f"{session.skipped:,}")
             if session.failed:
                 yield Pair("failed", f"{session.failed:,}", "bold red")
-        yield Pair("result", wording.session_summary(session), "" if session.code is ExitCode.OK else "bold red")
-        if session.error:
+        summary = wording.session_summary(session)
+        yield Pair("result", visible(summary, 4096), "" if session.code is ExitCode.OK else "bold red")
+        if session.error and session.error not in summary:
             yield Line("")
             yield Line(visible(session.error, 4096))
         if isinstance(session, SessionResult) and session.advice:
