@@ -244,6 +244,18 @@ def test_totals_of_clients_sessions_failures_mail_and_rate() -> None:
     play(scene, *TWO, HistoryRead((), 1234, 5_600_000), *script)
 
 
+def test_the_keys_at_the_bottom_are_not_those_below_a_dialog() -> None:
+    async def scene(shown: Played) -> None:
+        for key in ("enter", "ctrl+p"):
+            await shown.press(key)
+            assert len(shown.app.screen_stack) == 2
+            assert "Quit" not in shown.rows[-1]
+            await shown.press("escape")
+            assert shown.rows[-1].endswith("? Help  q Quit")
+
+    play(scene, *TWO)
+
+
 # --- help, palette, theme ---------------------------------------------------------------------------------------------
 
 

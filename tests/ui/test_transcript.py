@@ -446,6 +446,19 @@ def numbers(app: PaneApp) -> list[int]:
     return [int(item.text.split()[1]) for item in app.pane.view.shown.items if isinstance(item, DialogueLine)]
 
 
+@pytest.mark.parametrize(("on_disk", "head"), [(0, "nothing before this"), (1, "▲ older lines")])
+def test_older_lines_are_announced_only_if_there_are_some(tmp_path: Path, on_disk: int, head: str) -> None:
+    async def script(app: PaneApp, pilot: Pilot[None]) -> None:
+        await app.settle(pilot)
+        app.pane.add(lines(2), 0)
+        await pilot.pause()
+        assert head in app.rows[0]
+        app.pane.show_client("one")
+        assert ("▲" in app.rows[0]) == bool(on_disk)
+
+    play(script, PaneApp(disk(tmp_path / "log", Remark("# opened"), *lines(on_disk))))
+
+
 def test_scrolling_on_above_the_oldest_line_reads_the_log(tmp_path: Path, small: None) -> None:
     async def script(app: PaneApp, pilot: Pilot[None]) -> None:
         app.pane.add(lines(5, first=15), 0)

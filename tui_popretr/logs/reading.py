@@ -77,6 +77,10 @@ class TranscriptFiles:
         """Return whether the log has a file. Fast."""
         return bool(self._files())
 
+    def has_dialogue(self) -> bool:
+        """Return whether the log has more than banners. Slow only if it does not."""
+        return any(isinstance(read_line(raw), DialogueLine) for _, raw in self._backward(None))
+
     def find(self, items: Sequence[Item], client: str | None = None) -> LinePosition | None:
         """Return the position of the first of `items`, which are consecutive (in the dialogue of `client`).
 

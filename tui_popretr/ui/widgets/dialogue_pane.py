@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Final, Self
 
@@ -41,6 +42,7 @@ class DialoguePane(Vertical):
         self._held_back = HeldBack()  # arrived while frozen, selecting or hidden
         self._unseen = 0
         self._reading = False
+        self._new_log = not self._history.exists()  # whether all of the log on disk is from this run
         self._ready = False  # whether the view is there
         #: Whether the lines of the dialogue are wrapped, and have times.
         self.wrap = self.stamps = True
@@ -51,6 +53,13 @@ class DialoguePane(Vertical):
         self._ready = True
         self.view.set_layout(wrap=self.wrap, stamps=self.stamps)
         self._show_live()
+        work.start(self, "reading the transcript on disk", self._look_for_older(), self._read_failed)
+
+    async def _look_for_older(self) -> None:
+        """Look whether the log on disk has the dialogue of an earlier run."""
+        if not self._new_log:
+            self._new_log = not await asyncio.to_thread(self._history.has_dialogue)
+            self._show_status()
 
     def focus(self, scroll_visible: bool = True) -> Self:
         """Focus the lines."""
@@ -178,7 +187,7 @@ class DialoguePane(Vertical):
         if self._log.at_start:
             return "the log on disk begins here"
         forgotten = self.dialogue.forgotten(self.client)
-        if not self._log.missing:
+        if not self._log.missing and (forgotten or not self._new_log):
             return "▲ older lines are in the log on disk: scroll on"
         if forgotten:
             return f"… {plural(forgotten, 'older line')} not kept …"

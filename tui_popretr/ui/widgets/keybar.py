@@ -1,4 +1,4 @@
-"""The bottom line with the keys: those of the focused pane first, help and quit always."""
+"""The bottom line with the keys: those of the focused pane first, help and quit always; nothing below a dialog."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class KeyBar(OneLine):
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+        self.app.screen_change_signal.subscribe(self, lambda _: self.refresh())
 
     def cells(self, size: int) -> Iterator[Cell]:
         return (Cell(text, style) for text, style, _ in self._labels(size))
@@ -37,6 +38,8 @@ class KeyBar(OneLine):
 
     def _labels(self, size: int) -> Iterator[tuple[str, Style, str]]:
         """Yield the texts that fit into `size` cells, with their styles and the keys that a click presses."""
+        if self.app.screen is not self.screen:  # a dialog shows its keys itself
+            return
         first: list[Binding] = []
         last: list[Binding] = []
         seen: set[str] = set()
