@@ -14,6 +14,8 @@ from tui_popretr.facts import (
     ClientScheduled,
     ConfigurationRejected,
     ConfigurationReloaded,
+    DialogueLine,
+    Direction,
     Fact,
     HistoryRead,
     SessionId,
@@ -434,3 +436,22 @@ def test_a_dashboard_needs_no_facts() -> None:
         assert isinstance(shown.app, Dashboard)
 
     play(scene)
+
+
+# --- jumps ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [(), ("e",)])
+def test_a_jump_that_finds_nothing_says_so_until_another_succeeds(form: tuple[str, ...]) -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("tab", *form, "g")
+        for _ in range(2):
+            await shown.press("left_square_bracket")
+            assert shown.notices == ["no error further up"]
+        await shown.press("right_square_bracket")
+        assert shown.notices == []
+
+    session = SessionId("isp", 1)
+    said = ((Direction.OUT, "USER a"), (Direction.IN, "+OK"), (Direction.OUT, "PASS ****"), (Direction.IN, "-ERR no"))
+    lines = [DialogueLine(session, NOW, way, text, 1 + at // 2, 1.0) for at, (way, text) in enumerate(said)]
+    play(scene, *TWO, *lines, DialogueLine(session, NOW, Direction.OUT, "QUIT", 3))

@@ -42,6 +42,7 @@ class DialoguePane(Vertical):
         self._held_back = HeldBack()  # arrived while frozen, selecting or hidden
         self._unseen = 0
         self._reading = False
+        self._hinted = False  # whether a notice says that a jump has found nothing
         self._new_log = not self._history.exists()  # whether all of the log on disk is from this run
         self._ready = False  # whether the view is there
         #: Whether the lines of the dialogue are wrapped, and have times.
@@ -151,6 +152,9 @@ class DialoguePane(Vertical):
         self._show_status()
 
     def on_transcript_view_moved(self) -> None:
+        if self._hinted:
+            self._hinted = False
+            self.app.clear_notifications()
         self._catch_up()
 
     # --- status -------------------------------------------------------------------------------------------------------
@@ -194,6 +198,8 @@ class DialoguePane(Vertical):
         return "nothing before this" if len(self.view.shown) else "no dialogue yet"
 
     def _notice(self, text: str, *, error: bool = False) -> None:
+        self._hinted = text.startswith("no ")  # such as "no error further up"
+        self.app.clear_notifications()
         self.app.notify(visible(text), severity="error" if error else "information", markup=False)
 
     # --- the log on disk ----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from itertools import chain
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -35,6 +35,7 @@ class Table(DrawnTable[Row], can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._following = self.FOLLOWS
+        self._hinted = False  # whether a notice says that a jump has found nothing
 
     # --- for subclasses -----------------------------------------------------------------------------------------------
 
@@ -86,6 +87,9 @@ class Table(DrawnTable[Row], can_focus=True):
 
     def move_to(self, row: int) -> None:
         """Put the cursor on a row, the nearest there is, and bring it into view."""
+        if self._hinted:
+            self._hinted = False
+            self.app.clear_notifications()
         before = self._cursor
         self._cursor = max(0, min(row, len(self._rows) - 1))
         self._following = self.FOLLOWS and self._cursor >= len(self._rows) - 1
@@ -93,6 +97,12 @@ class Table(DrawnTable[Row], can_focus=True):
         self._reveal()
         self.cursor_moved()
         self.note_status()
+
+    def notify(self, message: str, **options: Any) -> None:
+        """Show a notice, which replaces an older one and ends when the cursor moves."""
+        self._hinted = True
+        self.app.clear_notifications()
+        super().notify(message, **options)
 
     def _reveal(self) -> None:
         visible = self._height - 1
