@@ -274,6 +274,16 @@ def test_the_help_names_every_key_of_the_dashboard() -> None:
     play(scene, *TWO, size=(100, 120))
 
 
+def test_the_help_is_scrolled_to_its_end_and_closed_by_its_own_key() -> None:
+    async def scene(shown: Played) -> None:
+        await shown.press("question_mark", "G")
+        assert "Questions" in shown.text
+        await shown.press("question_mark")
+        assert not isinstance(shown.app.screen, HelpScreen)
+
+    play(scene, *TWO)
+
+
 def test_every_binding_has_an_action_and_a_description() -> None:
     async def scene(shown: Played) -> None:
         for key, active in shown.app.screen.active_bindings.items():

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from rich.text import Text
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
-from tui_popretr.ui.model.cells import sanitize
+from tui_popretr.ui.model.parts import Line, Part
+from tui_popretr.ui.screens.sheet import TextDialog
 
 
-class ProblemsScreen(ModalScreen[None]):
+class ProblemsScreen(TextDialog):
     """Lists problems until it is closed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "dismiss", "Close", key_display="esc")]
+    DEFAULT_CSS = "ProblemsScreen > VerticalScroll { border: round $error; }"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "close", "Back"), *TextDialog.BINDINGS]
 
     def __init__(self, title: str, problems: Sequence[str]) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(title)
         self._problems = problems
 
-    def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            text = Text(f"{self._title}\n\n", "bold")
-            for problem in self._problems:
-                text.append(f"✗ {sanitize(problem)}\n", "not bold")
-            text.append("\nesc", "bold reverse")
-            text.append(" close", "not bold")
-            yield Static(text)
+    def parts(self) -> Iterator[Part]:
+        for problem in self._problems:
+            yield Line(f"✗ {problem}")
