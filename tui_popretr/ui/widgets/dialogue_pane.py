@@ -198,9 +198,15 @@ class DialoguePane(Vertical):
         return "nothing before this" if len(self.view.shown) else "no dialogue yet"
 
     def _notice(self, text: str, *, error: bool = False) -> None:
-        self._hinted = text.startswith("no ")  # such as "no error further up"
+        """Show a notice; it replaces an older one."""
+        self._hinted = False
         self.app.clear_notifications()
         self.app.notify(visible(text), severity="error" if error else "information", markup=False)
+
+    def _found_nothing(self, text: str) -> None:
+        """Say that a jump has found nothing, until the cursor moves."""
+        self._notice(text)
+        self._hinted = True
 
     # --- the log on disk ----------------------------------------------------------------------------------------------
 

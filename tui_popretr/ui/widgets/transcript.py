@@ -103,7 +103,7 @@ class TranscriptPane(DialoguePane):
         numbers = range(here + 1, view.shown.end) if step > 0 else range(here - 1, view.shown.first - 1, -1)
         found = next((number for number in numbers if is_error(view.shown.item(number))), None)
         if found is None:
-            self._notice(f"no error further {'down' if step > 0 else 'up'}")
+            self._found_nothing(f"no error further {'down' if step > 0 else 'up'}")
         else:
             view.go_to(found)
 
@@ -159,11 +159,11 @@ class TranscriptPane(DialoguePane):
         elif step < 0 and not self._log.at_start and not self._log.missing:
             self._read(self._search_older(shown.pattern))
         else:
-            self._notice(f"no match further {'down' if step > 0 else 'up'}")
+            self._found_nothing(f"no match further {'down' if step > 0 else 'up'}")
 
     async def _search_older(self, pattern: SearchPattern) -> None:
         if not await self._log.search_older(pattern):
-            self._notice("no match further up, in the log on disk either")
+            self._found_nothing("no match further up, in the log on disk either")
 
     # --- copying and saving -------------------------------------------------------------------------------------------
 
