@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Self
 
 import pytest
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from tui_popretr.ui.model.cells import fitted
@@ -85,6 +87,11 @@ class Items(Table[Item]):
         super().__init__()
         self.asked: list[str] = []
         self.chosen: list[str] = []
+        self.layouts = 0
+
+    def refresh(self, *regions: Region, **options: bool) -> Self:
+        self.layouts += options.get("layout", False)
+        return super().refresh(*regions, **options)
 
     def cells(self, row: Item) -> Sequence[Cell]:
         self.asked.append(row.name)
@@ -163,17 +170,16 @@ def test_it_follows_while_the_cursor_is_on_the_last_row() -> None:
 def test_more_rows_lay_nothing_out() -> None:
     async def test(app: Shown, pilot: Pilot[None]) -> None:
         rows = items(60)
-        layouts: list[object] = []
-        app.screen.screen_layout_refresh_signal.subscribe(app.table, layouts.append)
+        app.table.layouts = 0
         for count in (41, 60, 50):
             app.table.set_rows(rows[:count])
             await pilot.pause()
             assert app.lines()[-1].startswith(f"›row{count - 1} ")
             assert app.table.vertical_scrollbar.window_virtual_size == count + 1
-        assert layouts == []
+        assert app.table.layouts == 0
         app.table.set_rows(rows[:5])
         await pilot.pause()
-        assert layouts
+        assert app.table.layouts
         assert app.lines()[1].startswith(" row0 ")
         assert not app.table.show_vertical_scrollbar
 
