@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from tests.crash.cases import Server
@@ -92,11 +94,24 @@ class DovecotAccount:
         wait_for(self._is_free, self._not_free)
 
     def _not_free(self) -> str:
-        lines = [line for line in self._dovecot.log_text().splitlines() if self.name in line]
-        return "\n".join(["the session does not end; the server's log:", *lines[-20:]])
+        lines = [line for line in self._dovecot.log_text().splitlines() if self.name in line][-20:]
+        processes = [_state_of(pid) for pid in re.findall(r"mpid=(\d+)", "\n".join(lines))]
+        sockets = subprocess.run(["ss", "-tanp"], capture_output=True, text=True, check=False).stdout.splitlines()
+        connections = [line for line in sockets if f":{self.port} " in line]
+        return "\n".join(["the session does not end; the server's log:", *lines, *processes, *connections])
 
     def _is_free(self) -> bool:
         log = self._dovecot.log_text()
         return len(re.findall(rf"Log(?:in|ged in): user=<{self.name}>", log)) <= len(
             re.findall(rf"pop3\({self.name}\).*Disconnected", log)
         )
+
+
+def _state_of(pid: str) -> str:
+    """Return what the kernel says of a process: why it does not go on."""
+    process = Path("/proc", pid)
+    try:
+        state = [line for line in (process / "status").read_text().splitlines() if line.startswith(("Name", "State"))]
+        return f"process {pid}: {state}, kernel function {(process / 'wchan').read_text()}"
+    except OSError as error:
+        return f"process {pid}: {error.strerror}"
