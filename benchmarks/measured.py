@@ -1,7 +1,7 @@
 """The dashboard with probes in it, in a process of its own: `python -m benchmarks.measured CONFIGURATION`.
 
-With two more arguments, LINES and MESSAGES, the engine does not retrieve but acts: every client has a session, and all
-of them together retrieve so many messages a second, by pipelined commands, and publish so many lines of dialogue.
+With two more arguments, LINES and MESSAGES, the engine does not retrieve but acts: every client has a session. In
+each second, all of them retrieve MESSAGES messages by pipelined commands, and publish LINES lines of dialogue.
 Without, it is the real engine. All else is the program's own: run_dashboard, the engine's thread, the mailbox. A report
 (JSON) goes to the descriptor REPORTS each time SIGUSR1 comes; it is about the time since the last one. SIGUSR2 makes
 the screen stand still for a moment.

@@ -18,7 +18,7 @@ DAY = local(2026, 11, 23)
 
 
 def days(*counts: int, failures: int = 0) -> Statistics:
-    """Statistics with so many messages today, yesterday and so on."""
+    """Statistics with these numbers of messages: today, yesterday and so on."""
     tallies = [Tally(DAY - timedelta(days=back), 1, failures, count, 10 * count) for back, count in enumerate(counts)]
     return Statistics("isp", (), tuple(reversed(tallies)))
 
