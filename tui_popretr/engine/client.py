@@ -30,7 +30,6 @@ from tui_popretr.session.context import SessionContext
 from tui_popretr.session.headers import find
 from tui_popretr.session.plan import Listed
 from tui_popretr.session.session import Session
-from tui_popretr.session.setup import ConnectionSetup
 from tui_popretr.session.visit import UNCERTAIN, UNFINISHED, Visit, make_visit, outcome
 from tui_popretr.wording import error_with_advice
 
@@ -133,16 +132,7 @@ class ClientRunner:
 
     def _make_visit(self, settings: ClientSettings, run: int) -> Visit:
         context = self._services.context
-        setup = ConnectionSetup(
-            SessionId(settings.id, run),
-            settings,
-            context.bus,
-            context.clock,
-            context.connect,
-            context.timeout,
-            context.connections,
-        )
-        services = context.services
+        setup, services = context.setup(SessionId(settings.id, run), settings), context.services
         return make_visit(setup, services.journal, services.capa_histories, services.pipelining_history)
 
     def pause(self) -> None:

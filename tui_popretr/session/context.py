@@ -9,14 +9,15 @@ from tui_popretr.clock import Clock
 from tui_popretr.commit.blocking import BlockingWorkers
 from tui_popretr.commit.committer import Committer
 from tui_popretr.commit.recovery import Recovery
-from tui_popretr.config.model import Paths
+from tui_popretr.config.model import ClientSettings, Paths
 from tui_popretr.delivery.filedraft import SPILL
+from tui_popretr.facts import SessionId
 from tui_popretr.journal.thread import JournalThread
 from tui_popretr.process.children import ChildProcesses
 from tui_popretr.session.capa import CapaHistories
 from tui_popretr.session.pipelining import PipeliningHistory
 from tui_popretr.session.services import ConnectionServices
-from tui_popretr.session.setup import Connector
+from tui_popretr.session.setup import ConnectionSetup, Connector
 
 #: Octets in memory of messages that are being received: in all sessions together, and in one session at most.
 MAX_BUFFERED = 4 * 1024 * 1024
@@ -74,3 +75,7 @@ class SessionContext:
     timeout: float  # seconds to wait for a server
     withheld: frozenset[str]  # environment variables that commands do not get
     connections: ConnectionServices
+
+    def setup(self, session: SessionId, client: ClientSettings) -> ConnectionSetup:
+        """Return what opens connections for a session of a client."""
+        return ConnectionSetup(session, client, self.bus, self.clock, self.connect, self.timeout, self.connections)

@@ -66,7 +66,6 @@ from tui_popretr.session.pipelining import Pipelining
 from tui_popretr.session.plan import Listed, Verify
 from tui_popretr.session.preparation import Preparation, Prepared
 from tui_popretr.session.report import SessionReport
-from tui_popretr.session.setup import ConnectionSetup
 from tui_popretr.session.storage import Storage
 from tui_popretr.text import visible
 
@@ -118,7 +117,7 @@ class Session:
         self._reconnections = Reconnections(pipelining, self._failures, self._report)
         self._report.remember = self._of_user = bool(wanted)
         self._preparation = Preparation(session, client, bus, self._journal, self._report, self._reconnections, wanted)
-        setup = ConnectionSetup(session, client, bus, clock, context.connect, context.timeout, context.connections)
+        setup = context.setup(session, client)
         memory = CapaMemory(services.capa_histories, services.journal, clock)
         self._explore = partial(Exploration, setup, memory, pipelining)
         self._open_storage = partial(Storage, client, session, context, self._report.warn)

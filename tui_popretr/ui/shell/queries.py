@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tui_popretr.answers import Answer, Done, Preview, Statistics, WaitingMail, WaitingMessage
 from tui_popretr.commands import (
@@ -29,6 +29,24 @@ if TYPE_CHECKING:
     from tui_popretr.ui.widgets.waiting import ServerTab
 
 Failed = Callable[[str], None]
+Action = FetchMessages | DeleteMessages | SkipMessages
+
+_ACTIONS: Final[dict[str, type[FetchMessages] | type[DeleteMessages] | type[SkipMessages]]] = {
+    "fetch": FetchMessages,
+    "delete": DeleteMessages,
+    "skip": SkipMessages,
+}
+#: What is said when an action begins, and of several messages when all is done.
+_BEGINNINGS: Final[dict[type[Action], str]] = {
+    FetchMessages: "fetching …",
+    DeleteMessages: "deleting: first the message is compared with the listed one …",
+    SkipMessages: "skipping …",
+}
+_ENDS: Final[dict[type[Action], str]] = {
+    FetchMessages: "are retrieved now",
+    DeleteMessages: "were deleted on the server",
+    SkipMessages: "are skipped from now on",
+}
 
 
 class Queries:
@@ -90,16 +108,7 @@ class Queries:
     def act(self, tab: ServerTab, action: str, client: str, messages: tuple[WaitingMessage, ...]) -> None:
         """Do with messages what the user wants; ask before deleting."""
         keys = tuple(map(_key, messages))
-        query: PreviewMessage | DeleteMessages | FetchMessages | SkipMessages
-        match action:
-            case "preview":
-                query = PreviewMessage(client, keys[0])
-            case "delete":
-                query = DeleteMessages(client, keys)
-            case "fetch":
-                query = FetchMessages(client, keys)
-            case _:
-                query = SkipMessages(client, keys)
+        query = PreviewMessage(client, keys[0]) if action == "preview" else _ACTIONS[action](client, keys)
         if refusal := self._app.source.refusal_of(query):
             self._app.show_notice(refusal, error=True)
         elif isinstance(query, PreviewMessage):
@@ -132,7 +141,7 @@ class Queries:
         what, details = describe(query.client, messages)
         self._app.push_screen(ConfirmScreen(what, details, "Delete on the server, without a copy?"), answered)
 
-    def _perform(self, tab: ServerTab, query: FetchMessages | DeleteMessages | SkipMessages) -> None:
+    def _perform(self, tab: ServerTab, query: Action) -> None:
         """Perform an action, report what it has done, and list again."""
 
         def take(answer: Answer) -> None:
@@ -140,10 +149,10 @@ class Queries:
                 self._report(query, answer)
             tab.list_again(query.client)
 
-        self._app.show_notice(_beginning(query))
+        self._app.show_notice(_BEGINNINGS[type(query)])
         self._ask(query, take, partial(self._app.show_notice, error=True))
 
-    def _report(self, query: FetchMessages | DeleteMessages | SkipMessages, done: Done) -> None:
+    def _report(self, query: Action, done: Done) -> None:
         if len(done.texts) == 1:
             self._app.show_notice(done.texts[0], error=bool(done.failed))
         elif done.failed:
@@ -153,27 +162,7 @@ class Queries:
                 ProblemsScreen(f"{done.failed} of {len(done.texts)} were left as they are.", done.texts)
             )
         else:
-            self._app.show_notice(f"{len(done.texts):,} messages {_end(query)}")
-
-
-def _beginning(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
-    match query:
-        case FetchMessages():
-            return "fetching …"
-        case DeleteMessages():
-            return "deleting: first the message is compared with the listed one …"
-        case SkipMessages():
-            return "skipping …"
-
-
-def _end(query: FetchMessages | DeleteMessages | SkipMessages) -> str:
-    match query:
-        case FetchMessages():
-            return "are retrieved now"
-        case DeleteMessages():
-            return "were deleted on the server"
-        case SkipMessages():
-            return "are skipped from now on"
+            self._app.show_notice(f"{len(done.texts):,} messages {_ENDS[type(query)]}")
 
 
 def _key(message: WaitingMessage) -> MessageKey:
